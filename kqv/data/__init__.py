@@ -1,0 +1,1 @@
+"""Data: where it comes from, and how it becomes arrays. Imports no model code and no torch."""

@@ -1,0 +1,115 @@
+"""Downloading one file of a source: mirror after mirror, checked before it takes its place, with one-line errors."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from kqv.data.registry import File, Source
+from kqv.errors import DataError
+
+SECONDS_WITHOUT_AN_ANSWER = 30
+
+
+class Bar(Protocol):
+    """What pooch asks of a progress bar: it sets `total`, adds by `update`, and at the end resets, fills and closes."""
+
+    total: int
+
+    def update(self, amount: int, /) -> None:
+        """Add `amount` bytes."""
+
+    def reset(self) -> None:
+        """Go back to zero bytes."""
+
+    def close(self) -> None:
+        """The download has ended."""
+
+
+Progress = Callable[[Source, File], Bar]
+
+
+def unpack(content: bytes, size: int) -> bytes:
+    """`content` without its gzip compression, if it has one; at most `size` + 1 bytes, enough to see that it is wrong.
+
+    What breaks off early comes back as far as it goes. Raises `zlib.error` for damaged compression.
+    """
+    # Looking at the content instead of the name: some servers and browsers take the compression off on the way.
+    if content[:2] != b"\x1f\x8b":
+        return content
+    return zlib.decompressobj(wbits=31).decompress(content, size + 1)
+
+
+def download(source: Source, file: File, folder: Path, progress: Progress | None = None) -> Path:
+    """Download `file` uncompressed into `folder` and return its path; what lay there is replaced in one step.
+
+    Nothing takes the file's place before its sha256 is right. Raises `DataError` if no address gives the right file
+    or the folder can't be written, with what to do by hand.
+    """
+    failures = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # A folder of its own: a download that is killed leaves nothing under the file's name.
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary:
+            for address in file.addresses:
+                failure = _try(address, file, Path(temporary), progress(source, file) if progress else None)
+                if not failure:
+                    os.replace(Path(temporary) / file.name, folder / file.name)
+                    return folder / file.name
+                failures.append(f"{address}: {failure}")
+    except OSError as error:
+        raise DataError(
+            f"{source.name}: {file.name} cannot be written into {folder} ({error.strerror or error}); make room or give"
+            f" permission there, or set KQV_DATA to a folder that holds {source.folder}/{file.name}"
+        ) from error
+    raise DataError(
+        f"{source.name}: {file.name} could not be downloaded ({'; '.join(failures)}). By hand: download it from one of"
+        f" these addresses, name it {_name_by_hand(file)} and put it into {folder}, or into the subfolder"
+        f" {source.folder} of a folder that KQV_DATA names"
+    )
+
+
+def _name_by_hand(file: File) -> str:
+    return file.name + ".gz" if file.compressed else file.name
+
+
+def _try(address: str, file: File, folder: Path, bar: Bar | None) -> str:
+    """Download from one address into `folder`; what went wrong, or an empty string."""
+    import pooch  # type: ignore[import-untyped]
+    import requests
+
+    receive = pooch.HTTPDownloader(progressbar=bar or False, chunk_size=65_536, timeout=SECONDS_WITHOUT_AN_ANSWER)
+
+    def receive_and_unpack(url: str, output: str, _: object) -> None:
+        receive(url, output, None)
+        path = Path(output)
+        path.write_bytes(unpack(path.read_bytes(), file.size))
+
+    pooch.get_logger().setLevel("WARNING")  # else it writes a line to standard error for each file
+    try:
+        pooch.retrieve(address, f"sha256:{file.sha256}", fname=file.name, path=folder, downloader=receive_and_unpack)
+    except requests.RequestException as error:
+        return _reason(error)
+    except (ValueError, zlib.error):
+        # pooch raises ValueError when the checksum is another one.
+        return "what it gives is not the expected file (another checksum)"
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    """A few words for a failed request; the library's own text is several lines."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"the server answers {error.response.status_code} {error.response.reason}".rstrip()
+    if isinstance(error, requests.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke off"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return type(error).__name__

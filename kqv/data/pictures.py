@@ -1,0 +1,176 @@
+"""From any picture to a digit as the networks know it: grey, light on dark, of one shape.
+
+Two steps, each a function of its own: `read_picture` decodes a file into grey values, `fit_to_shape` turns them light
+on dark, cuts out the ink and puts it into the middle of the wanted shape. `prepare_picture` does both.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from kqv.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Grey: TypeAlias = npt.NDArray[np.uint8]
+Ink: TypeAlias = Literal["auto", "dark", "light"]
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+MOST_PIXELS = 64_000_000  # a phone's largest photograph; what claims more is taken for a decompression bomb
+LARGEST_SIDE = 1024  # a photograph is reduced to this first: faster, and it averages the paper's noise away
+LEAST_CONTRAST = 16  # between paper and ink, in grey values: less is taken for an empty picture
+
+
+def prepare_picture(
+    source: str | Path | bytes, shape: tuple[int, int] = (28, 28), *, ink: Ink = "auto", name: str = ""
+) -> Grey:
+    """A picture as pixels [row, column] of the given `shape` (rows, columns): 0 is background, 255 the strongest ink.
+
+    `source` is a path, or the content of a picture file, which errors then call `name`. `ink` says whether the ink is
+    darker or lighter than the background; "auto" decides by the border. A picture that has the wanted shape already
+    keeps its pixels where they are. Raises `DataError` like `read_picture` and `fit_to_shape`.
+    """
+    name = name or ("the picture" if isinstance(source, bytes) else os.fspath(source))
+    return fit_to_shape(read_picture(source, name), shape, ink=ink, name=name)
+
+
+def read_picture(source: str | Path | bytes, name: str) -> Grey:
+    """The grey values [row, column] of a picture file: 0 is black, 255 white.
+
+    Turns the picture as its EXIF orientation says, lays transparent parts over white, takes the first frame of an
+    animation, and scales 16-bit values to 8 bits. Colour becomes luma (ITU-R 601).
+
+    Raises `DataError`: unreadable file, no picture or one in an unknown format, damaged picture, too many pixels.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as error:
+        raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            image.load()
+            return _grey(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name} is no picture that can be read; give one of {', '.join(FORMATS)}") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{name} has more than {MOST_PIXELS:,} pixels; give a smaller picture") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
+        # What Pillow raises in the middle of a damaged file depends on the format.
+        raise DataError(f"{name} is a damaged picture ({error}); save it anew") from error
+
+
+def fit_to_shape(grey: Grey, shape: tuple[int, int], *, ink: Ink = "auto", name: str = "the picture") -> Grey:
+    """Grey values [row, column] of any size as ink of the given `shape` (rows, columns), light on dark, 0 to 255.
+
+    The ink is cut out, brought into the box `shape` less its margin (4 pixels around for 28×28, none for 8×8) with its
+    proportions kept and every pixel averaged, and centred by its bounding box. The strongest ink becomes 255.
+
+    Raises `DataError` for a picture without ink.
+    """
+    background = int(np.median(_border(grey)))
+    dark = is_dark_on_light(grey) if ink == "auto" else ink == "dark"
+    if grey.shape == shape:
+        return np.subtract(255, grey) if dark else grey
+    strength = np.clip(background - grey.astype(np.int16) if dark else grey.astype(np.int16) - background, 0, None)
+    if strength.max() < LEAST_CONTRAST:
+        raise DataError(f"{name} is empty: nothing in it stands out from its background")
+    strength[strength < _noise(grey, background, int(strength.max()))] = 0
+    rows, columns = np.flatnonzero(strength.any(axis=1)), np.flatnonzero(strength.any(axis=0))
+    cut = strength[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return _centre(_scale(_stretch(cut), _box(shape)), shape)
+
+
+def is_dark_on_light(grey: Grey) -> bool:
+    """Whether the ink in `grey` [row, column] is darker than its background, which is the border's median.
+
+    The ink is on that side of the background on which the grey values go further.
+    """
+    background = int(np.median(_border(grey)))
+    return background - int(grey.min()) > int(grey.max()) - background
+
+
+def _grey(image: Image) -> Grey:
+    """One decoded picture as grey values [row, column]."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        image = Image.fromarray(_to_8_bits(np.asarray(image, dtype=np.float64)))
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        on_white = _flatten(layers, 255)
+        # White ink on nothing would vanish on white.
+        image = on_white if np.ptp(np.asarray(on_white)) >= LEAST_CONTRAST else _flatten(layers, 0)
+    image = image.convert("L")
+    if max(image.size) > LARGEST_SIDE:
+        image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.BOX)
+    return np.array(image, dtype=np.uint8)
+
+
+def _flatten(layers: Image, paper: int) -> Image:
+    from PIL import Image
+
+    return Image.alpha_composite(Image.new("RGBA", layers.size, (paper, paper, paper, 255)), layers).convert("L")
+
+
+def _to_8_bits(values: npt.NDArray[np.float64]) -> Grey:
+    """Grey values of 16 bits, or numbers from 0 to 1, as bytes."""
+    highest = float(values.max())
+    full = 1.0 if highest <= 1 else 255.0 if highest <= 255 else 65535.0
+    return np.round(np.clip(values / full, 0, 1) * 255).astype(np.uint8)
+
+
+def _border(grey: Grey) -> Grey:
+    """The outermost twentieth on each side, at least one pixel, in one row."""
+    width = max(1, min(grey.shape) // 20)
+    inner = np.zeros(grey.shape, dtype=np.bool_)
+    inner[width:-width, width:-width] = True
+    return grey[~inner]
+
+
+def _noise(grey: Grey, background: int, strongest: int) -> float:
+    """How strong a pixel must be to be ink: more than the border's own spread, between 10 and 50 % of the strongest."""
+    spread = float(np.median(np.abs(_border(grey).astype(np.int16) - background)))
+    return float(np.clip(6 * spread, 0.1 * strongest, 0.5 * strongest))
+
+
+def _box(shape: tuple[int, int]) -> tuple[int, int]:
+    """The part of `shape` that ink fills: MNIST's 20×20 of 28×28, but all of a small one, as in the 8×8 digits."""
+    rows, columns = shape
+    if min(shape) < 16:
+        return shape
+    return rows - 2 * (rows // 7), columns - 2 * (columns // 7)
+
+
+def _scale(grey: Grey, box: tuple[int, int]) -> Grey:
+    """`grey` as large as fits into `box` with its proportions kept, each pixel an average of those it covers."""
+    from PIL import Image
+
+    factor = min(box[0] / grey.shape[0], box[1] / grey.shape[1])
+    rows, columns = (max(1, round(side * factor)) for side in grey.shape)
+    image = Image.fromarray(grey).resize((columns, rows), Image.Resampling.BICUBIC)
+    return _stretch(np.asarray(image))
+
+
+def _stretch(values: npt.NDArray[np.int16] | Grey) -> Grey:
+    """Scaled so that the largest value is 255."""
+    return np.round(values * (255.0 / values.max())).astype(np.uint8)
+
+
+def _centre(grey: Grey, shape: tuple[int, int]) -> Grey:
+    """`grey` in the middle of zeros of the given `shape`."""
+    whole = np.zeros(shape, dtype=np.uint8)
+    top, left = (shape[0] - grey.shape[0]) // 2, (shape[1] - grey.shape[1]) // 2
+    whole[top : top + grey.shape[0], left : left + grey.shape[1]] = grey
+    return whole

@@ -1,0 +1,46 @@
+"""Addition: two branches meet, as a block's input and its result do (residual connection)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from kqv.arithmetic import Expression, Index
+from kqv.operations.broadcast import output_slice, place_in, unbroadcast, unbroadcast_sum
+from kqv.operations.operation import Call, Operation, Saved
+
+
+def forward(a: Tensor, b: Tensor) -> tuple[Tensor, Saved]:
+    return a + b, (a.shape, b.shape)
+
+
+def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    a_shape, b_shape = saved
+    return unbroadcast(gradient, a_shape), unbroadcast(gradient, b_shape)
+
+
+def derive(call: Call, index: Index) -> Expression:
+    return call.a[place_in(call.a.shape, index)] + call.b[place_in(call.b.shape, index)]
+
+
+def derive_a(call: Call, index: Index) -> Expression:
+    return unbroadcast_sum(call.gradient[output_slice(call.gradient.shape, call.a.shape, index)])
+
+
+def derive_b(call: Call, index: Index) -> Expression:
+    return unbroadcast_sum(call.gradient[output_slice(call.gradient.shape, call.b.shape, index)])
+
+
+add = Operation(
+    name="add",
+    formula="y = a + b",
+    gradients={
+        "a": "∂C/∂a = ∂C/∂y, summed over the places that a was repeated at",
+        "b": "∂C/∂b = ∂C/∂y, summed over the places that b was repeated at",
+    },
+    dimensions={"a": "...", "b": "...", "output": "..."},
+    forward=forward,
+    backward=backward,
+    derive=derive,
+    derivatives={"a": derive_a, "b": derive_b},
+    source="He et al. 2015, Deep Residual Learning for Image Recognition, eq. (1): y = F(x) + x",
+)

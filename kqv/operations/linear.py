@@ -1,0 +1,73 @@
+"""Linear map: each output is a weighted sum of the inputs, plus a bias."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kqv.arithmetic import Expression, Index, Sum
+from kqv.operations.operation import Call, Operation, Pair, Saved
+
+
+def forward(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Saved]:
+    z = x @ weight.T
+    return (z if bias is None else z + bias), (x, weight, bias is not None)
+
+
+def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    x, weight, has_bias = saved
+    rows = gradient.reshape(-1, gradient.shape[-1])
+    return gradient @ weight, rows.T @ x.reshape(-1, x.shape[-1]), rows.sum(0) if has_bias else None
+
+
+def kernel_forward(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Saved]:
+    return torch.nn.functional.linear(x, weight, bias), (x, weight, bias is not None)
+
+
+def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
+    x, weight, has_bias = saved
+    rows = gradient.reshape(-1, gradient.shape[-1])
+    return (
+        gradient @ weight if needed[0] else None,
+        rows.T @ x.reshape(-1, x.shape[-1]) if needed[1] else None,
+        rows.sum(0) if has_bias and needed[2] else None,
+    )
+
+
+def derive(call: Call, index: Index) -> Expression:
+    *row, out = index
+    total = Sum(call.x[*row, :] * call.weight[out, :])
+    return total if call.bias is None else total + call.bias[out]
+
+
+def derive_x(call: Call, index: Index) -> Expression:
+    *row, place = index
+    return Sum(call.gradient[*row, :] * call.weight[:, place])
+
+
+def derive_weight(call: Call, index: Index) -> Expression:
+    out, place = index
+    return Sum(call.gradient[..., out] * call.x[..., place])
+
+
+def derive_bias(call: Call, index: Index) -> Expression:
+    return Sum(call.gradient[..., index[0]])
+
+
+linear = Operation(
+    name="linear",
+    formula="z[out] = Σ_in x[in]·W[out,in] + b[out]",
+    gradients={
+        "x": "∂C/∂x[in] = Σ_out ∂C/∂z[out]·W[out,in]",
+        "weight": "∂C/∂W[out,in] = Σ_batch ∂C/∂z[batch,out]·x[batch,in]",
+        "bias": "∂C/∂b[out] = Σ_batch ∂C/∂z[batch,out]",
+    },
+    dimensions={"x": "... in", "weight": "out in", "bias": "out", "output": "... out"},
+    forward=forward,
+    backward=backward,
+    kernel=Pair(kernel_forward, kernel_backward, selective=True),
+    derive=derive,
+    derivatives={"x": derive_x, "weight": derive_weight, "bias": derive_bias},
+    source="Nielsen, Neural Networks and Deep Learning, ch. 2, (BP1)-(BP4): z = w a + b",
+    precision="lower",
+)

@@ -1,0 +1,42 @@
+"""Masking: a score that may not be used becomes −∞, so that its weight after the softmax is zero."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from kqv.arithmetic import Choice, Constant, Expression, Index
+from kqv.operations.broadcast import output_slice, place_in, unbroadcast, unbroadcast_sum
+from kqv.operations.operation import Call, Operation, Saved
+
+
+def forward(x: Tensor, allowed: Tensor) -> tuple[Tensor, Saved]:
+    return x.masked_fill(~allowed, float("-inf")), (allowed, x.shape)
+
+
+def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    allowed, shape = saved
+    return unbroadcast(gradient.masked_fill(~allowed, 0.0), shape), None
+
+
+def derive(call: Call, index: Index) -> Expression:
+    allowed = call.allowed[place_in(call.allowed.shape, index)]
+    return Choice(allowed, call.x[place_in(call.x.shape, index)], Constant(float("-inf")))
+
+
+def derive_x(call: Call, index: Index) -> Expression:
+    where = output_slice(call.gradient.shape, call.x.shape, index)
+    allowed = call.allowed[place_in(call.allowed.shape, where)]
+    return unbroadcast_sum(Choice(allowed, call.gradient[where], Constant(0.0)))
+
+
+mask = Operation(
+    name="mask",
+    formula="y = x where allowed, else −∞",
+    gradients={"x": "∂C/∂x = ∂C/∂y where allowed, else 0"},
+    dimensions={"x": "...", "allowed": "...", "output": "..."},
+    forward=forward,
+    backward=backward,
+    derive=derive,
+    derivatives={"x": derive_x},
+    source="Vaswani et al. 2017, Attention Is All You Need, section 3.2.3: masking out by −∞",
+)

@@ -1,0 +1,1 @@
+"""Names, dimensions, values, gradients and arithmetic of everything that a pass computes."""
