@@ -1,0 +1,40 @@
+"""kqv: from a neural network to GPT, with every number in view.
+
+    model = kqv.load("runs/digits-digits-1")
+    model.classify(pictures)
+
+    with kqv.Trace(model) as trace:
+        model(x)
+    print(trace)
+
+    network = kqv.Network([784, 30, 10])
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kqv.models.network import Network as Network
+    from kqv.trace.recorder import note as note
+    from kqv.trace.trace import Trace as Trace
+    from kqv.training.digits import load as load
+
+__version__ = version("kqv")
+__all__ = ["Network", "Trace", "load", "note"]
+
+_HOMES = {
+    "Network": "kqv.models.network",
+    "Trace": "kqv.trace.trace",
+    "load": "kqv.training.digits",
+    "note": "kqv.trace.recorder",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `import kqv` alone stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kqv' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -58,8 +57,7 @@ def download(source: Source, file: File, folder: Path, progress: Progress | None
             for address in file.addresses:
                 failure = _try(address, file, Path(temporary), progress(source, file) if progress else None)
                 if not failure:
-                    os.replace(Path(temporary) / file.name, folder / file.name)
-                    return folder / file.name
+                    return (Path(temporary) / file.name).replace(folder / file.name)
                 failures.append(f"{address}: {failure}")
     except OSError as error:
         raise DataError(

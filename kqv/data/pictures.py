@@ -75,21 +75,22 @@ def fit_to_shape(grey: Grey, shape: tuple[int, int], *, ink: Ink = "auto", name:
     """Grey values [row, column] of any size as ink of the given `shape` (rows, columns), light on dark, 0 to 255.
 
     The ink is cut out, brought into the box `shape` less its margin (4 pixels around for 28×28, none for 8×8) with its
-    proportions kept and every pixel averaged, and centred by its bounding box. The strongest ink becomes 255.
+    proportions kept and its pixels averaged, and centred by its bounding box. The strongest ink becomes 255.
 
     Raises `DataError` for a picture without ink.
     """
     background = int(np.median(_border(grey)))
     dark = is_dark_on_light(grey) if ink == "auto" else ink == "dark"
-    if grey.shape == shape:
-        return np.subtract(255, grey) if dark else grey
-    strength = np.clip(background - grey.astype(np.int16) if dark else grey.astype(np.int16) - background, 0, None)
+    lightness = grey.astype(np.int16) - background
+    strength = np.clip(-lightness if dark else lightness, 0, None)
     if strength.max() < LEAST_CONTRAST:
-        raise DataError(f"{name} is empty: nothing in it stands out from its background")
+        raise DataError(f"{name} is empty: nothing in it is {_darker(ink)} than its background; give one with a digit")
+    if grey.shape == shape:
+        return np.bitwise_not(grey) if dark else grey
     strength[strength < _noise(grey, background, int(strength.max()))] = 0
     rows, columns = np.flatnonzero(strength.any(axis=1)), np.flatnonzero(strength.any(axis=0))
     cut = strength[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return _centre(_scale(_stretch(cut), _box(shape)), shape)
+    return _centre(_scale(cut.astype(np.float32), _box(shape)), shape)
 
 
 def is_dark_on_light(grey: Grey) -> bool:
@@ -99,6 +100,10 @@ def is_dark_on_light(grey: Grey) -> bool:
     """
     background = int(np.median(_border(grey)))
     return background - int(grey.min()) > int(grey.max()) - background
+
+
+def _darker(ink: Ink) -> str:
+    return {"dark": "darker", "light": "lighter", "auto": "darker or lighter"}[ink]
 
 
 def _grey(image: Image) -> Grey:
@@ -126,6 +131,7 @@ def _flatten(layers: Image, paper: int) -> Image:
 
 def _to_8_bits(values: npt.NDArray[np.float64]) -> Grey:
     """Grey values of 16 bits, or numbers from 0 to 1, as bytes."""
+    values = np.nan_to_num(values)
     highest = float(values.max())
     full = 1.0 if highest <= 1 else 255.0 if highest <= 255 else 65535.0
     return np.round(np.clip(values / full, 0, 1) * 255).astype(np.uint8)
@@ -136,7 +142,8 @@ def _border(grey: Grey) -> Grey:
     width = max(1, min(grey.shape) // 20)
     inner = np.zeros(grey.shape, dtype=np.bool_)
     inner[width:-width, width:-width] = True
-    return grey[~inner]
+    border: Grey = grey[~inner]
+    return border
 
 
 def _noise(grey: Grey, background: int, strongest: int) -> float:
@@ -153,19 +160,15 @@ def _box(shape: tuple[int, int]) -> tuple[int, int]:
     return rows - 2 * (rows // 7), columns - 2 * (columns // 7)
 
 
-def _scale(grey: Grey, box: tuple[int, int]) -> Grey:
-    """`grey` as large as fits into `box` with its proportions kept, each pixel an average of those it covers."""
+def _scale(strength: npt.NDArray[np.float32], box: tuple[int, int]) -> Grey:
+    """As large as fits into `box` with its proportions kept, each pixel a weighted mean, the strongest one 255."""
     from PIL import Image
 
-    factor = min(box[0] / grey.shape[0], box[1] / grey.shape[1])
-    rows, columns = (max(1, round(side * factor)) for side in grey.shape)
-    image = Image.fromarray(grey).resize((columns, rows), Image.Resampling.BICUBIC)
-    return _stretch(np.asarray(image))
-
-
-def _stretch(values: npt.NDArray[np.int16] | Grey) -> Grey:
-    """Scaled so that the largest value is 255."""
-    return np.round(values * (255.0 / values.max())).astype(np.uint8)
+    factor = min(box[0] / strength.shape[0], box[1] / strength.shape[1])
+    rows, columns = (max(1, round(side * factor)) for side in strength.shape)
+    # Pillow's filters widen with the reduction, so none of them skips pixels; which one it is changes little.
+    scaled = np.asarray(Image.fromarray(strength).resize((columns, rows), Image.Resampling.BILINEAR))
+    return (scaled * (255 / float(scaled.max()))).round().astype(np.uint8)
 
 
 def _centre(grey: Grey, shape: tuple[int, int]) -> Grey:

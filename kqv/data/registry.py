@@ -12,8 +12,8 @@ from dataclasses import dataclass
 class File:
     """One file of a source.
 
-    `name` is that of the uncompressed file, `addresses` are its public homes in the order in which they are tried,
-    `sha256` and `size` (bytes) are those of the uncompressed file, `compressed` says that the addresses give it as gzip.
+    `name`, `sha256` and `size` (bytes) are those of the uncompressed file, `addresses` are its public homes in the
+    order in which they are tried, and `compressed` says that they give it as gzip.
     """
 
     name: str
@@ -69,7 +69,7 @@ def _multi30k(name: str, size: int, sha256: str) -> File:
 
 DIGITS8X8 = Source(
     name="digits8x8",
-    title="1,797 handwritten digits, 8×8 grey values",
+    title="1,797 handwritten digits, 8×8",
     licence="CC BY 4.0",
     homepage="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
     embedded=True,
@@ -77,7 +77,7 @@ DIGITS8X8 = Source(
 )
 PYTHON_DOCS = Source(
     name="python-docs",
-    title="the Python language reference, English text, about 0.5 MB",
+    title="the Python language reference, 0.5 MB of text",
     licence="PSF License",
     homepage="https://docs.python.org/3/reference/",
     embedded=True,
@@ -85,15 +85,15 @@ PYTHON_DOCS = Source(
 )
 NUMBERS_DATES = Source(
     name="numbers-dates",
-    title="German to English: numbers, dates, times and amounts in words",
-    licence="generated; Unicode License for the locale data",
+    title="numbers, dates, times and amounts, German to English",
+    licence="Unicode License",
     homepage="https://babel.pocoo.org",
     embedded=True,
-    note="generated with Babel and num2words",
+    note="generated with Babel and num2words, from the Unicode locale data",
 )
 MNIST = Source(
     name="mnist",
-    title="70,000 handwritten digits, 28×28 grey values",
+    title="70,000 handwritten digits, 28×28",
     licence="CC BY-SA 3.0",
     homepage="https://yann.lecun.com/exdb/mnist/",
     folder="mnist",
@@ -108,7 +108,7 @@ MNIST = Source(
 )
 SHAKESPEARE = Source(
     name="shakespeare",
-    title="tiny Shakespeare: 1.1 MB of plays, English text",
+    title="tiny Shakespeare, 1.1 MB of plays",
     licence="public domain",
     homepage="https://github.com/karpathy/char-rnn",
     folder="tinyshakespeare",
@@ -127,10 +127,10 @@ SHAKESPEARE = Source(
 )
 MULTI30K = Source(
     name="multi30k",
-    title="Multi30k: 31,014 sentence pairs, German and English",
+    title="31,014 sentence pairs, German and English",
     licence="research and education only",
     homepage="https://github.com/multi30k/dataset",
-    note="captions of pictures; for research and education only",
+    note="descriptions of pictures; for research and education only",
     folder="multi30k",
     files=(
         _multi30k("train.de", 2_110_398, "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72"),
@@ -139,8 +139,12 @@ MULTI30K = Source(
         _multi30k("val.en", 63_297, "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227"),
         _multi30k("test_2016_flickr.de", 70_649, "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16"),
         _multi30k("test_2016_flickr.en", 62_076, "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182"),
-        _multi30k("train.lc.norm.tok.de", 2_150_008, "cb5a23529b65ec2061f1dc446192a9c37382b63cc75f81a0be59d34894b3a505"),
-        _multi30k("train.lc.norm.tok.en", 1_837_696, "08925f8e0572bcd5a006702fc5fe20e2d77c6917d4eebd576fc20de6693c2119"),
+        _multi30k(
+            "train.lc.norm.tok.de", 2_150_008, "cb5a23529b65ec2061f1dc446192a9c37382b63cc75f81a0be59d34894b3a505"
+        ),
+        _multi30k(
+            "train.lc.norm.tok.en", 1_837_696, "08925f8e0572bcd5a006702fc5fe20e2d77c6917d4eebd576fc20de6693c2119"
+        ),
         _multi30k("val.lc.norm.tok.de", 77_273, "97232bd273eceb7207f689527386a97e4be2616b18ada47576bdaf96c8ae1f00"),
         _multi30k("val.lc.norm.tok.en", 64_608, "46573ce391ae227f1c72f873392436a20ef18e0a6d518098cfbd70b77c8572ec"),
         _multi30k(
@@ -157,7 +161,7 @@ MULTI30K = Source(
 )
 GPT2 = Source(
     name="gpt2",
-    title="GPT-2's byte-pair encoding: 50,257 tokens and their merges",
+    title="GPT-2's byte-pair encoding, 50,257 tokens",
     licence="MIT (modified)",
     homepage="https://github.com/openai/gpt-2",
     folder="gpt2",
@@ -184,6 +188,5 @@ GPT2 = Source(
 )
 
 SOURCES: dict[str, Source] = {
-    source.name: source
-    for source in (DIGITS8X8, PYTHON_DOCS, NUMBERS_DATES, MNIST, SHAKESPEARE, MULTI30K, GPT2)
+    source.name: source for source in (DIGITS8X8, PYTHON_DOCS, NUMBERS_DATES, MNIST, SHAKESPEARE, MULTI30K, GPT2)
 }

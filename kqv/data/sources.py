@@ -41,7 +41,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Check:
-    """What `verify` found out about one file: its state, where it lies, and what is wrong with it."""
+    """What `verify` found out about one file: its state, where it lies, and what is wrong and what to do, in a line."""
 
     file: File
     state: Literal["good", "damaged", "missing"]
@@ -76,7 +76,7 @@ def find(source: Source, file: File) -> Path | None:
     for folder in ([own] if own else []) + [cache_folder()]:
         for name in (file.name, file.name + ".gz"):
             path = folder / source.folder / name
-            if os.path.isfile(path):  # unlike Path.is_file, it says no where it is not allowed to look
+            if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where it may not look
                 return path
     return None
 
@@ -121,9 +121,12 @@ def verify(name: str) -> list[Check]:
     checks = []
     for file in source.files:
         path = find(source, file)
-        problem = "" if path is None else _load(path, file)[1]
-        state: Literal["good", "damaged", "missing"] = "missing" if path is None else "damaged" if problem else "good"
-        checks.append(Check(file, state, path, problem))
+        if path is None:
+            checks.append(Check(file, "missing"))
+        elif problem := _load(path, file)[1]:
+            checks.append(Check(file, "damaged", path, _damaged(source, path, problem)))
+        else:
+            checks.append(Check(file, "good", path))
     return checks
 
 
@@ -133,7 +136,7 @@ def _own_folder() -> Path | None:
     if not value:
         return None
     folder = Path(value).expanduser()
-    if not os.path.isdir(folder):
+    if not os.path.isdir(folder):  # noqa: PTH112 - as above
         raise DataError(f"KQV_DATA names {value}, which is no folder; correct it or unset it")
     return folder
 

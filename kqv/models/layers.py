@@ -69,8 +69,11 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         batch, position, model = x.shape
         joined = note("query_key_value", self.query_key_value(x), "batch position joined")
-        split = joined.view(batch, position, 3, self.heads, model // self.heads).permute(2, 0, 3, 1, 4)
-        queries, keys, values = split.unbind(0)
+        # split before the heads are parted: the gradients of the three then join in one copy
+        queries, keys, values = (
+            part.view(batch, position, self.heads, model // self.heads).transpose(1, 2)
+            for part in joined.split(model, dim=-1)
+        )
         queries = note("queries", queries, "batch head query channel")
         keys = note("keys", keys, "batch head key channel")
         values = note("values", values, "batch head key channel")

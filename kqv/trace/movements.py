@@ -47,7 +47,6 @@ class Movement:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     sources: list[TensorRecord]
-    count: int
     outputs: dict[int, TensorRecord] = field(default_factory=dict)
 
     @property
@@ -62,7 +61,9 @@ class Movement:
         numbered, start = [], 0
         for source in self.sources:
             size = source.tensor.numel()
-            numbered.append(torch.arange(start, start + size).reshape(source.tensor.shape))
+            small = start + size < 2**31
+            places = torch.arange(start, start + size, dtype=torch.int32 if small else torch.int64)
+            numbered.append(places.reshape(source.tensor.shape))
             start += size
         if self.function in COPIES:
             return numbered

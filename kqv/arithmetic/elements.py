@@ -1,0 +1,124 @@
+"""Operands: a recorded tensor, and the elements of it that an expression uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+
+from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape, number
+
+
+class Source(Protocol):
+    """What an operand reads from: a recorded tensor."""
+
+    @property
+    def shape(self) -> Shape: ...
+
+    def label(self, index: Index) -> str:
+        """Name of one element, such as `layers.0.a[0, 7]`."""
+
+    def read(self, axes: Sequence[Array]) -> Array:
+        """The elements at the outer product of `axes` (one array of places for each axis), as float64."""
+
+
+@dataclass(frozen=True)
+class Operand:
+    """One tensor of an operation's call.
+
+    `operand[index]` takes elements as a grid: each of the integers, slices, `...` and integer arrays in `index` says
+    which places of one axis. `operand.pick(rows, columns)` takes them one by one: places that belong together stand at
+    the same place of their arrays, which broadcast.
+    """
+
+    source: Source
+
+    @property
+    def shape(self) -> Shape:
+        """Sizes of the tensor's axes."""
+        return self.source.shape
+
+    def __getitem__(self, index: Any) -> Elements:
+        index = index if isinstance(index, tuple) else (index,)
+        gap = next((at for at, item in enumerate(index) if item is Ellipsis), None)
+        if gap is not None:
+            index = (*index[:gap], *[slice(None)] * (len(self.shape) - len(index) + 1), *index[gap + 1 :])
+        if len(index) != len(self.shape):
+            raise IndexError(f"{len(index)} places given for {len(self.shape)} axes {list(self.shape)}")
+        kept = sum(not isinstance(item, (int, np.integer)) for item in index)
+        places: list[Array] = []
+        shape: list[int] = []
+        for item, size in zip(index, self.shape, strict=True):
+            if isinstance(item, (int, np.integer)):
+                places.append(_place(int(item), size))
+            else:
+                chosen = np.arange(size)[item]
+                places.append(chosen.reshape((-1,) + (1,) * (kept - len(shape) - 1)))
+                shape.append(len(chosen))
+        return Elements(self.source, tuple(places), tuple(shape))
+
+    def pick(self, *places: Array | int) -> Elements:
+        """The elements at places that are given for each axis and broadcast against each other."""
+        if len(places) != len(self.shape):
+            raise IndexError(f"{len(places)} places given for {len(self.shape)} axes {list(self.shape)}")
+        arrays = tuple(np.asarray(place) for place in places)
+        return Elements(self.source, arrays, np.broadcast_shapes(*(array.shape for array in arrays)))
+
+
+def _place(place: int, size: int) -> Array:
+    if not -size <= place < size:
+        raise IndexError(f"place {place} of an axis of size {size}")
+    return np.asarray(place % size)
+
+
+@dataclass(frozen=True, eq=False)
+class Elements(Expression):
+    """Elements of one tensor: for each of its axes the places, as arrays that broadcast to the expression's shape."""
+
+    source: Source
+    places: tuple[Array, ...]
+    size: Shape
+
+    def _shaped(self) -> Shape:
+        return self.size
+
+    def _evaluated(self) -> Array:
+        # the source reads grids: read the smallest one that has all the places, and take them from it
+        axes, spots = [], []
+        for place in self.places:
+            axis, spot = np.unique(place, return_inverse=True)
+            axes.append(axis)
+            spots.append(spot.reshape(place.shape))
+        return np.broadcast_to(self.source.read(axes)[tuple(spots)], self.size)
+
+    def at(self, index: Index) -> Expression:
+        if not index:
+            return self
+        places = tuple(_restricted(place, index, len(self.size)) for place in self.places)
+        return Elements(self.source, places, self.size[len(index) :])
+
+    def label(self) -> str:
+        """Name of the one element, such as `layers.0.a[0, 7]`."""
+        return self.source.label(tuple(int(place) for place in self.places))
+
+    def labelled(self) -> Iterator[tuple[str, float]]:
+        """Name and value of every element, in order."""
+        every = [np.broadcast_to(place, self.size).reshape(-1).tolist() for place in self.places]
+        indices = zip(*every, strict=True) if every else iter([()])
+        for index, value in zip(indices, self.values().reshape(-1).tolist(), strict=True):
+            yield self.source.label(index), value
+
+    def text(self, rendering: Rendering) -> str:
+        value = self.value()
+        rendering.sources[self.label()] = value
+        return number(value)
+
+
+def _restricted(place: Array, index: Index, depth: int) -> Array:
+    """An array of places that broadcasts to `depth` axes, at one place of the leading ones."""
+    missing = depth - place.ndim
+    own = tuple(0 if size == 1 else at for size, at in zip(place.shape, index[missing:], strict=False))
+    return np.asarray(place[own])

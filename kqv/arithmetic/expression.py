@@ -1,0 +1,256 @@
+"""What an expression is, and the four basic operations between expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+Index = tuple[int, ...]
+Array = np.ndarray[Any, np.dtype[Any]]
+Shape = tuple[int, ...]
+
+UNDERFLOW = 1e5 * float(np.finfo(np.float32).tiny)
+"""Added to the scale of products and functions: float32 rounds results below its smallest normal number to zero."""
+
+
+class Rendering:
+    """What a text of an expression shows: how many terms of a sum, which elements, which intermediate results."""
+
+    def __init__(self, terms: int = 6) -> None:
+        self.terms = terms
+        self.sources: dict[str, float] = {}
+        self.named: dict[tuple[str, float], Expression] = {}
+
+
+class Expression:
+    """Arithmetic over elements; has a shape, values and a scale, and can be restricted to one place (`at`).
+
+    A kind of expression says how it is shaped (`_shaped`), evaluated (`_evaluated`) and how large its rounding error
+    can be (`_measured`); each is worked out once and kept, since expressions share their parts.
+    """
+
+    @property
+    def strength(self) -> int:
+        """How tightly the outermost sign of the text binds: 0 words, 1 sum, 2 product, 3 power, 9 needs no brackets."""
+        return 9
+
+    def _shaped(self) -> Shape:
+        return ()
+
+    def _evaluated(self) -> Array:
+        raise NotImplementedError
+
+    def _measured(self) -> Array:
+        return np.abs(self.values())
+
+    @cached_property
+    def shape(self) -> Shape:
+        """Sizes of the expression's axes."""
+        return self._shaped()
+
+    @cached_property
+    def _values(self) -> Array:
+        with np.errstate(all="ignore"):  # −∞ for a masked score and its exponential 0 are meant
+            return np.asarray(self._evaluated(), dtype=np.float64)
+
+    @cached_property
+    def _scale(self) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(self._measured(), dtype=np.float64)
+
+    def values(self) -> Array:
+        """The numbers, in float64."""
+        return self._values
+
+    def scale(self) -> Array:
+        """The size that rounding errors are measured by, in float64: Σ|terms| for a sum."""
+        return self._scale
+
+    def value(self) -> float:
+        """The number, for an expression without axes."""
+        return float(self.values())
+
+    def at(self, index: Index) -> Expression:
+        """The expression at one place of its leading axes; remaining axes stay."""
+        return self
+
+    def text(self, rendering: Rendering) -> str:
+        """The arithmetic with its numbers; of a long sum the largest terms, the rest as one."""
+        raise NotImplementedError
+
+    def parts(self) -> Iterator[Expression]:
+        """The expressions directly below."""
+        return iter(())
+
+    def __add__(self, other: Expression | float) -> Expression:
+        return Binary("+", self, expression(other))
+
+    def __radd__(self, other: float) -> Expression:
+        return Binary("+", expression(other), self)
+
+    def __sub__(self, other: Expression | float) -> Expression:
+        return Binary("−", self, expression(other))
+
+    def __rsub__(self, other: float) -> Expression:
+        return Binary("−", expression(other), self)
+
+    def __mul__(self, other: Expression | float) -> Expression:
+        return Binary("·", self, expression(other))
+
+    def __rmul__(self, other: float) -> Expression:
+        return Binary("·", expression(other), self)
+
+    def __truediv__(self, other: Expression | float) -> Expression:
+        return Binary("/", self, expression(other))
+
+    def __rtruediv__(self, other: float) -> Expression:
+        return Binary("/", expression(other), self)
+
+    def __neg__(self) -> Expression:
+        return Negative(self)
+
+
+def expression(value: Expression | float) -> Expression:
+    """An expression as it is, a plain number as a `Constant`."""
+    return value if isinstance(value, Expression) else Constant(float(value))
+
+
+def number(value: float) -> str:
+    """A number as it is shown: six significant digits."""
+    return f"{value or 0.0:.6g}".replace("-", "−").replace("inf", "∞")
+
+
+def bracketed(part: Expression, strength: int, rendering: Rendering) -> str:
+    """The text of `part`, in brackets where its sign binds less tightly than `strength` or it begins with a minus."""
+    text = part.text(rendering)
+    return f"({text})" if part.strength < strength or text.startswith("−") else text
+
+
+def sum_text(parts: list[Expression], more: str, rendering: Rendering) -> str:
+    """`a + b + (−c) + more`; brackets where a term would otherwise run into its neighbours."""
+    first = [part.text(rendering) if part.strength >= 2 else f"({part.text(rendering)})" for part in parts[:1]]
+    terms = first + [bracketed(part, 2, rendering) for part in parts[1:]] + [more] * bool(more)
+    return " + ".join(terms) if terms else "0"
+
+
+def times(error: Array, factor: Array) -> Array:
+    """error·factor, where nothing at all (0) of an unbounded error (∞) is 0."""
+    return np.where((error == 0) | (factor == 0), 0.0, error * factor)
+
+
+def part_at(part: Expression, index: Index, depth: int) -> Expression:
+    """`part` of a broadcast expression with `depth` axes, at `index` of the broadcast axes."""
+    missing = depth - len(part.shape)
+    own = index[missing:] if len(index) > missing else ()
+    return part.at(tuple(0 if size == 1 else place for size, place in zip(part.shape, own, strict=False)))
+
+
+@dataclass(frozen=True, eq=False)
+class Constant(Expression):
+    """A fixed number of the formula."""
+
+    constant: float
+
+    def _evaluated(self) -> Array:
+        return np.asarray(self.constant)
+
+    def text(self, rendering: Rendering) -> str:
+        return number(self.constant)
+
+
+@dataclass(frozen=True, eq=False)
+class Negative(Expression):
+    """−x."""
+
+    content: Expression
+
+    @property
+    def strength(self) -> int:
+        return 2
+
+    def _shaped(self) -> Shape:
+        return self.content.shape
+
+    def _evaluated(self) -> Array:
+        return -self.content.values()
+
+    def _measured(self) -> Array:
+        return self.content.scale()
+
+    def at(self, index: Index) -> Expression:
+        return Negative(self.content.at(index)) if index else self
+
+    def text(self, rendering: Rendering) -> str:
+        return f"−{bracketed(self.content, 2, rendering)}"
+
+    def parts(self) -> Iterator[Expression]:
+        return iter((self.content,))
+
+
+@dataclass(frozen=True, eq=False)
+class Binary(Expression):
+    """Sum, difference, product or quotient of two expressions, broadcast like NumPy."""
+
+    sign: str
+    left: Expression
+    right: Expression
+
+    @property
+    def strength(self) -> int:
+        return 1 if self.sign in "+−" else 2
+
+    def _shaped(self) -> Shape:
+        if not self.left.shape or not self.right.shape:
+            return self.left.shape or self.right.shape
+        return np.broadcast_shapes(self.left.shape, self.right.shape)
+
+    def _evaluated(self) -> Array:
+        left, right = self.left.values(), self.right.values()
+        if self.sign == "+":
+            return np.asarray(left + right)
+        if self.sign == "−":
+            return np.asarray(left - right)
+        if self.sign == "·":
+            return np.asarray(left * right)
+        return np.asarray(left / right)
+
+    def _measured(self) -> Array:
+        left_scale, right_scale = self.left.scale(), self.right.scale()
+        if self.sign in "+−":
+            return np.asarray(left_scale + right_scale)
+        left, right = np.abs(self.left.values()), np.abs(self.right.values())
+        if self.sign == "·":  # |ab| where both are exact, and each side's own error times the other side
+            return times(left_scale, right) + times(right_scale - right, left) + UNDERFLOW
+        return (left_scale + times(right_scale / right - 1, left)) / right + UNDERFLOW
+
+    def at(self, index: Index) -> Expression:
+        if not index:
+            return self
+        depth = len(self.shape)
+        return Binary(self.sign, part_at(self.left, index, depth), part_at(self.right, index, depth))
+
+    def text(self, rendering: Rendering) -> str:
+        left = self.left.text(rendering)
+        if self.left.strength < self.strength:
+            left = f"({left})"
+        right = bracketed(self.right, self.strength + (self.sign in "−/"), rendering)
+        return f"{left}{self.sign}{right}" if self.sign in "·/" else f"{left} {self.sign} {right}"
+
+    def parts(self) -> Iterator[Expression]:
+        return iter((self.left, self.right))
+
+
+def walk(root: Expression) -> Iterator[Expression]:
+    """The expression and everything below it, outermost first; a part that is used in several places comes once."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        if id(part) not in seen:
+            seen.add(id(part))
+            yield part
+            waiting.extend(reversed(list(part.parts())))

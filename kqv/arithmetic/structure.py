@@ -1,0 +1,139 @@
+"""What leaves numbers as they are: names for intermediate results, columns, choices, and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape, number, part_at
+
+
+@dataclass(frozen=True, eq=False)
+class Named(Expression):
+    """An intermediate result with a symbol of its own; shown as its number, its arithmetic kept for a line of its own."""
+
+    symbol: str
+    meaning: Expression
+
+    def _shaped(self) -> Shape:
+        return self.meaning.shape
+
+    def _evaluated(self) -> Array:
+        return self.meaning.values()
+
+    def _measured(self) -> Array:
+        return self.meaning.scale()
+
+    def at(self, index: Index) -> Expression:
+        return Named(self.symbol, self.meaning.at(index)) if index else self
+
+    def text(self, rendering: Rendering) -> str:
+        value = self.value()
+        rendering.named.setdefault((self.symbol, value), self.meaning)
+        return number(value)
+
+    def parts(self) -> Iterator[Expression]:
+        return iter((self.meaning,))
+
+
+@dataclass(frozen=True, eq=False)
+class Column(Expression):
+    """The same numbers with a last axis of size one behind them, so that they broadcast along rows."""
+
+    content: Expression
+
+    @property
+    def strength(self) -> int:
+        return self.content.strength
+
+    def _shaped(self) -> Shape:
+        return (*self.content.shape, 1)
+
+    def _evaluated(self) -> Array:
+        return self.content.values()[..., None]
+
+    def _measured(self) -> Array:
+        return self.content.scale()[..., None]
+
+    def at(self, index: Index) -> Expression:
+        depth = len(self.content.shape)
+        inner = self.content.at(index[:depth])
+        return inner if len(index) > depth else Column(inner)
+
+    def text(self, rendering: Rendering) -> str:
+        return self.content.text(rendering)
+
+    def parts(self) -> Iterator[Expression]:
+        return iter((self.content,))
+
+
+@dataclass(frozen=True, eq=False)
+class Choice(Expression):
+    """`chosen` where the condition's number is above zero, else `other`; `name` says what a yes-or-no condition is."""
+
+    condition: Expression
+    chosen: Expression
+    other: Expression
+    name: str = ""
+
+    @property
+    def strength(self) -> int:
+        return 0
+
+    def _shaped(self) -> Shape:
+        return np.broadcast_shapes(self.condition.shape, self.chosen.shape, self.other.shape)
+
+    def _evaluated(self) -> Array:
+        return np.where(self.condition.values() > 0, self.chosen.values(), self.other.values())
+
+    def _measured(self) -> Array:
+        return np.where(self.condition.values() > 0, self.chosen.scale(), self.other.scale())
+
+    def at(self, index: Index) -> Expression:
+        depth = len(self.shape)
+        parts = (part_at(part, index, depth) for part in (self.condition, self.chosen, self.other))
+        return Choice(*parts, name=self.name) if index else self
+
+    def text(self, rendering: Rendering) -> str:
+        holds = self.condition.value() > 0
+        chosen = (self.chosen if holds else self.other).text(rendering)
+        condition = self.condition.text(rendering)
+        if self.name:
+            return f"{chosen} because {self.name} = {condition}"
+        return f"{chosen} because {condition} {'> 0' if holds else '≤ 0'}"
+
+    def parts(self) -> Iterator[Expression]:
+        return iter((self.condition, self.chosen, self.other))
+
+
+@dataclass(frozen=True, eq=False)
+class Because(Expression):
+    """A number that stands where another number, its `reason`, points to: a row of a table, because of an id."""
+
+    content: Expression
+    name: str
+    reason: Expression
+
+    @property
+    def strength(self) -> int:
+        return 0
+
+    def _shaped(self) -> Shape:
+        return self.content.shape
+
+    def _evaluated(self) -> Array:
+        return self.content.values()
+
+    def _measured(self) -> Array:
+        return self.content.scale()
+
+    def at(self, index: Index) -> Expression:
+        return Because(self.content.at(index), self.name, self.reason) if index else self
+
+    def text(self, rendering: Rendering) -> str:
+        return f"{self.content.text(rendering)} because {self.name} = {self.reason.text(rendering)}"
+
+    def parts(self) -> Iterator[Expression]:
+        return iter((self.content, self.reason))

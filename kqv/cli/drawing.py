@@ -1,0 +1,34 @@
+"""Pictures in the terminal: two rows of pixels in one row of characters."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+SHADES = " ░▒▓█"
+
+
+def drawn(picture: npt.NDArray[np.uint8]) -> str:
+    """A picture `[row, column]` of bytes as text: two characters a pixel when small, else half blocks' brightness."""
+    rows, columns = picture.shape
+    if columns <= 16:
+        return "\n".join("".join(2 * SHADES[min(4, int(value) * 5 // 256)] for value in row) for row in picture)
+    paired = np.pad(picture, ((0, rows % 2), (0, 0)))
+    lines = []
+    for upper, lower in zip(paired[0::2], paired[1::2], strict=True):
+        lines.append("".join(_half(int(a) > 96, int(b) > 96) for a, b in zip(upper, lower, strict=True)).rstrip())
+    return "\n".join(lines)
+
+
+def _half(upper: bool, lower: bool) -> str:
+    return "█" if upper and lower else "▀" if upper else "▄" if lower else " "
+
+
+def side_by_side(pictures: list[str], gap: int = 3) -> str:
+    """Drawn pictures next to each other."""
+    parts = [picture.split("\n") for picture in pictures]
+    height = max(len(lines) for lines in parts)
+    widths = [max(len(line) for line in lines) for lines in parts]
+    padded = [lines + [""] * (height - len(lines)) for lines in parts]
+    rows = zip(*padded, strict=True)
+    return "\n".join((" " * gap).join(line.ljust(width) for line, width in zip(row, widths, strict=True)) for row in rows)

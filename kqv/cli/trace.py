@@ -1,0 +1,94 @@
+"""`kqv trace`: every tensor of one pass, and the arithmetic of any number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kqv.cli.options import RunName
+from kqv.errors import Error
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from kqv.training.run import Run
+
+Input = Annotated[
+    str | None,
+    typer.Argument(metavar="[INPUT]", help="A picture file, or the number of a test picture; default: 0."),
+]
+Label = Annotated[str | None, typer.Option(help="The right class of a picture file; default: what the model says.")]
+Cells = Annotated[
+    list[str] | None,
+    typer.Option("--cell", metavar="CELL", help="Explain one number: layers.1.z[0,7], grad:… or update:…; may be repeated."),
+]
+Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write one self-contained page.")]
+JsonFolder = Annotated[Path | None, typer.Option("--json", metavar="DIR", help="Write JSON with safetensors.")]
+Training = Annotated[bool, typer.Option("--training", help="Trace in training mode, with its dropout masks.")]
+
+
+def trace(
+    run: RunName, input: Input = None, label: Label = None, cell: Cells = None, html: Html = None,
+    json: JsonFolder = None, training: Training = False,
+) -> None:  # fmt: skip
+    """Show every tensor of a pass, forward, backward and update, with its dimensions, formula and line of code."""
+    import torch
+
+    from kqv.cli.console import console
+    from kqv.cli.drawing import drawn
+    from kqv.training.run import Run
+    from kqv.training.tracing import as_batch, load_for_tracing, trace_pictures
+
+    found = Run.find(run)
+    model, optimizer = load_for_tracing(found)
+    picture, known, origin = _picture(found, input)
+    wanted = known if label is None else _place(label, model.classes)
+    said = model.classify(torch.from_numpy(picture).unsqueeze(0))[0]
+    pictures, labels = as_batch(torch.from_numpy(picture), said.place if wanted is None else wanted)
+    recorded = trace_pictures(model, pictures, labels, optimizer, training)
+    recorded.annotate("verdict", [said.label])
+    if html is not None:
+        from kqv.trace.page import write_html
+
+        write_html(recorded, html)
+        console.print(f"wrote {html}")
+    if json is not None:
+        from kqv.trace.export import write_json
+
+        write_json(recorded, json)
+        console.print(f"wrote {json}")
+    for text in cell or []:
+        console.print(recorded.cell(text).text(), markup=False)
+    if cell or html is not None or json is not None:
+        return
+    truth = "nobody said what it is" if wanted is None else f"it is {model.classes[wanted]}"
+    console.print(f"{origin}: the model says [bold]{said.label}[/] ({100 * said.confidence:.1f} %); {truth}")
+    console.print(drawn(picture), markup=False)
+    console.print(recorded.table(), markup=False)
+    console.print(f"\nany number: kqv trace {found.path} --cell 'layers.0.z[0,7]' --cell 'grad:layers.0.weight[7,30]'", markup=False)
+
+
+def _place(label: str, classes: tuple[str, ...]) -> int:
+    if label not in classes:
+        raise Error(f"the run knows no class {label!r}; it has: {', '.join(classes)}")
+    return classes.index(label)
+
+
+def _picture(run: Run, given: str | None) -> tuple[npt.NDArray[np.uint8], int | None, str]:
+    """The picture `[row, column]`, its right class's place where the data tells it, and where it is from."""
+    classes = run.classes
+    shape = (classes["rows"], classes["columns"])
+    number = given or "0"
+    if not number.isdigit() or Path(number).exists():
+        from kqv.data.pictures import prepare_picture
+
+        return prepare_picture(number, shape), None, number
+    from kqv.cli.pictures import load_digits_with_progress
+
+    test = load_digits_with_progress(run.recipe.data.name).test
+    if int(number) >= len(test):
+        raise Error(f"there is no test picture {number}; {run.recipe.data.name} has 0 to {len(test) - 1}")
+    return test.pixels[int(number)], int(test.labels[int(number)]), f"test picture {number} of {run.recipe.data.name}"

@@ -1,0 +1,120 @@
+"""`kqv evaluate` and `kqv classify`: what a trained model is worth, and what it says."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from kqv.cli.options import Device, Json, RunName
+from kqv.errors import Error
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from kqv.evaluation import DigitScores
+    from kqv.models.network import Verdict
+
+Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Picture files: PNG, JPEG and others.")]
+OtherData = Annotated[str | None, typer.Option("--data", help="Other data of the same classes, in place of the run's.")]
+Split = Annotated[Literal["test", "validation", "train"], typer.Option(help="Which part of the data to score.")]
+
+
+def evaluate(
+    run: RunName, data: OtherData = None, split: Split = "test", device: Device = "auto", as_json: Json = False
+) -> None:
+    """Score a run on its whole test set: accuracy, loss, and which classes it takes for which."""
+    from kqv.cli.pictures import load_digits_with_progress
+    from kqv.evaluation import score_pictures
+    from kqv.training.digits import choose_device, limited, load_network, vectors_of
+    from kqv.training.run import Run
+
+    found = Run.find(run)
+    chosen = choose_device(device)
+    model = load_network(found).to(chosen)
+    recipe = found.recipe
+    pictures = load_digits_with_progress(data or recipe.data.name)
+    if data is None:
+        pictures = limited(pictures, recipe)
+    if pictures.classes != model.classes:
+        raise Error(
+            f"{found.path} knows the classes {', '.join(model.classes)}; the data has {', '.join(pictures.classes)}: "
+            "give data with the same classes"
+        )
+    part = getattr(pictures, split)
+    if len(part) == 0:
+        raise Error(f"the data has no {split} pictures")
+    scores = score_pictures(model, *vectors_of(model, part, chosen))
+    if as_json:
+        content = {
+            "run": str(found.path), "data": pictures.name, "split": split, "pictures": scores.pictures,
+            "accuracy": scores.accuracy, "loss": scores.loss, "confusion": scores.confusion.tolist(),
+        }  # fmt: skip
+        sys.stdout.write(json.dumps(content) + "\n")
+        return
+    from kqv.cli.console import console
+
+    console.print(
+        f"{found.path} on {pictures.name}, {split}: [bold]{100 * scores.accuracy:.2f} %[/] right "
+        f"({scores.correct:,} of {scores.pictures:,}), loss {scores.loss:.4f}"
+    )
+    console.print(confusion_table(scores, model.classes))
+
+
+def confusion_table(scores: DigitScores, classes: tuple[str, ...]) -> Table:
+    """A table of what was said for what: rows are the right classes, columns what the model said."""
+    from rich.table import Table
+
+    table = Table(title="rows: what it is · columns: what the model says", title_style="dim", box=None, pad_edge=False)
+    table.add_column("")
+    for name in classes:
+        table.add_column(name, justify="right")
+    table.add_column("right", justify="right", style="dim")
+    for true, name in enumerate(classes):
+        row = scores.confusion[true]
+        cells = [
+            f"[bold green]{count}[/]" if said == true else f"[red]{count}[/]" if count else "[dim]·[/]"
+            for said, count in enumerate(row.tolist())
+        ]
+        total = int(row.sum())
+        table.add_row(f"[bold]{name}[/]", *cells, f"{100 * int(row[true]) / total:.1f} %" if total else "")
+    return table
+
+
+def classify(run: RunName, pictures: Pictures, device: Device = "auto", as_json: Json = False) -> None:
+    """Say which class each picture shows, and how sure the model is."""
+    import numpy as np
+    import torch
+
+    from kqv.data.pictures import prepare_picture
+    from kqv.training.digits import choose_device, load_network
+    from kqv.training.run import Run
+
+    found = Run.find(run)
+    chosen = choose_device(device)
+    model = load_network(found).to(chosen)
+    classes = found.classes
+    shape = (classes["rows"], classes["columns"])
+    prepared = np.stack([prepare_picture(path, shape) for path in pictures])
+    verdicts = model.classify(torch.from_numpy(prepared).to(chosen))
+    if as_json:
+        content = {"run": str(found.path), "pictures": [_as_json(p, v, model.classes) for p, v in zip(pictures, verdicts, strict=True)]}
+        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+        return
+    from kqv.cli.console import console
+    from kqv.cli.drawing import drawn
+
+    for path, picture, verdict in zip(pictures, prepared, verdicts, strict=True):
+        best = sorted(range(len(verdict.shares)), key=lambda place: -verdict.shares[place])[:3]
+        others = ", ".join(f"{model.classes[place]} {100 * verdict.shares[place]:.1f} %" for place in best[1:])
+        console.print(f"{path}: [bold]{verdict.label}[/] ({100 * verdict.confidence:.1f} %; then {others})")
+        if len(pictures) == 1:
+            console.print(drawn(picture), markup=False)
+
+
+def _as_json(path: Path, verdict: Verdict, classes: tuple[str, ...]) -> dict[str, Any]:
+    shares = dict(zip(classes, verdict.shares, strict=True))
+    return {"picture": str(path), "class": verdict.label, "confidence": verdict.confidence, "shares": shares}

@@ -1,0 +1,32 @@
+"""How weights start: by name, each a function of one weight matrix `[out, in]`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def standard_normal(weight: Tensor) -> None:
+    """N(0, 1), as the textbook's first network (Nielsen ch. 1)."""
+    torch.nn.init.normal_(weight, std=1.0)
+
+
+def scaled_normal(weight: Tensor) -> None:
+    """N(0, 1/in): sums of many inputs stay of size one (Nielsen ch. 3, weight initialization)."""
+    torch.nn.init.normal_(weight, std=1 / math.sqrt(weight.shape[1]))
+
+
+def he_normal(weight: Tensor) -> None:
+    """N(0, 2/in): the same for ReLU, which stops half of its inputs (He et al. 2015, Delving Deep, eq. (10))."""
+    torch.nn.init.normal_(weight, std=math.sqrt(2 / weight.shape[1]))
+
+
+INITIALISATIONS: dict[str, Callable[[Tensor], None]] = {
+    "standard-normal": standard_normal,
+    "scaled-normal": scaled_normal,
+    "he-normal": he_normal,
+}
+"""Initialisations by name."""

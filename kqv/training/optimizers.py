@@ -1,0 +1,207 @@
+"""Optimizers: how a weight learns from its gradient. Each rule is written by hand and explained number by number;
+the fused kernels of PyTorch do the same faster, and a test holds the two equal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from kqv.arithmetic import Expression, Index, Named, Power, sqrt
+
+Settings = Mapping[str, float]
+State = dict[str, Tensor]
+
+
+class Rule(Protocol):
+    """An update rule: its formula, its step on plain tensors, and the arithmetic of one new weight."""
+
+    name: str
+    formula: str
+
+    def step(self, weight: Tensor, gradient: Tensor, state: State, settings: Settings) -> tuple[Tensor, State]:
+        """The new weight and the new state."""
+
+    def derive(self, call: Any, index: Index) -> Expression:
+        """The arithmetic of one element of the new weight."""
+
+
+class GradientDescent:
+    """w' = w − η·v', v' = momentum·v + ∂C/∂w + decay·w (Nielsen ch. 1 (16), ch. 3 (107); without momentum v' is the
+    gradient itself)."""
+
+    name = "gradient descent"
+    formula = "w' = w − η·v', v' = μ·v + (∂C/∂w + λ·w)"
+
+    def step(self, weight: Tensor, gradient: Tensor, state: State, settings: Settings) -> tuple[Tensor, State]:
+        """The new weight and velocity; settings: learning_rate, momentum, weight_decay."""
+        velocity = gradient + settings["weight_decay"] * weight
+        if settings["momentum"]:
+            velocity = settings["momentum"] * state["velocity"] + velocity
+        return weight - settings["learning_rate"] * velocity, {"velocity": velocity}
+
+    def derive(self, call: Any, index: Index) -> Expression:
+        """w − η·v' with the numbers of one weight."""
+        velocity: Expression = call.gradient[index]
+        if call.weight_decay:
+            velocity = velocity + call.weight_decay * call.weight[index]
+        if call.momentum:
+            velocity = Named("v'", call.momentum * call.velocity[index] + velocity)
+        return call.weight[index] - call.learning_rate * velocity
+
+
+class AdamW:
+    """Adam with decoupled weight decay (Kingma, Ba 2014, algorithm 1; Loshchilov, Hutter 2017, algorithm 2)."""
+
+    name = "AdamW"
+    formula = "w' = w·(1 − η·λ) − η·m̂/(√v̂ + ε), m̂ = m'/(1 − β₁ᵗ), v̂ = v'/(1 − β₂ᵗ)"
+
+    def step(self, weight: Tensor, gradient: Tensor, state: State, settings: Settings) -> tuple[Tensor, State]:
+        """The new weight and moments; settings: learning_rate, beta1, beta2, epsilon, weight_decay, step (from 1)."""
+        beta1, beta2, step = settings["beta1"], settings["beta2"], settings["step"]
+        first = beta1 * state["first_moment"] + (1 - beta1) * gradient
+        second = beta2 * state["second_moment"] + (1 - beta2) * gradient.square()
+        unbiased = first / (1 - beta1**step)
+        spread = (second / (1 - beta2**step)).sqrt() + settings["epsilon"]
+        kept = weight * (1 - settings["learning_rate"] * settings["weight_decay"])
+        return kept - settings["learning_rate"] * unbiased / spread, {"first_moment": first, "second_moment": second}
+
+    def derive(self, call: Any, index: Index) -> Expression:
+        """w·(1 − η·λ) − η·m̂/(√v̂ + ε) with the numbers of one weight."""
+        gradient = call.gradient[index]
+        first = Named("m'", call.beta1 * call.first_moment[index] + (1 - call.beta1) * gradient)
+        second = Named("v'", call.beta2 * call.second_moment[index] + (1 - call.beta2) * Power(gradient, 2))
+        unbiased = Named("m̂", first / (1 - math.pow(call.beta1, call.step)))
+        spread = Named("√v̂ + ε", sqrt(second / (1 - math.pow(call.beta2, call.step))) + call.epsilon)
+        kept = call.weight[index] * (1 - call.learning_rate * call.weight_decay)
+        return kept - call.learning_rate * unbiased / spread
+
+
+class Optimizer:
+    """One rule applied to a model's parameters, with its settings and state by the parameter's name.
+
+    Weight decay takes matrices only; biases and gains are left alone.
+    """
+
+    rule: Rule
+
+    def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float) -> None:
+        self.named = {name: parameter for name, parameter in parameters if parameter.requires_grad}
+        self.learning_rate = learning_rate
+        matrices = [p for p in self.named.values() if p.dim() >= 2]
+        others = [p for p in self.named.values() if p.dim() < 2]
+        groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+        self._kernel = self._make([group for group in groups if group["params"]])
+
+    def _make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        raise NotImplementedError
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that learn."""
+        return list(self.named.values())
+
+    def set_share(self, share: float) -> None:
+        """Use this share of the learning rate from now on."""
+        for group in self._kernel.param_groups:
+            group["lr"] = self.learning_rate * share
+
+    def step(self) -> None:
+        """Give every parameter its new value."""
+        self._kernel.step()
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        self._kernel.zero_grad(set_to_none=True)
+
+    def _group_of(self, parameter: nn.Parameter) -> dict[str, Any]:
+        return next(group for group in self._kernel.param_groups if any(p is parameter for p in group["params"]))
+
+    def state_of(self, parameter: nn.Parameter) -> State:
+        """What the rule remembers of a parameter, before its next step."""
+        raise NotImplementedError
+
+    def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
+        """The rule's settings for a parameter's next step."""
+        raise NotImplementedError
+
+    def state(self) -> State:
+        """The whole state as named tensors, for a checkpoint."""
+        return {
+            f"{name}/{key}": torch.as_tensor(value)
+            for name, parameter in self.named.items()
+            for key, value in self._kernel.state.get(parameter, {}).items()
+            if value is not None
+        }
+
+    def restore(self, state: State) -> None:
+        """Put back a state that `state` gave."""
+        for name, parameter in self.named.items():
+            prefix = f"{name}/"
+            own = {key[len(prefix) :]: value.clone() for key, value in state.items() if key.startswith(prefix)}
+            if own:
+                self._kernel.state[parameter] = {
+                    key: value if key == "step" else value.to(parameter.device) for key, value in own.items()
+                }
+
+
+class GradientDescentOptimizer(Optimizer):
+    """Gradient descent with optional momentum."""
+
+    rule = GradientDescent()
+
+    def __init__(
+        self, parameters: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float = 0.0,
+        momentum: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.momentum = momentum
+        super().__init__(parameters, learning_rate, weight_decay)
+
+    def _make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(groups, lr=self.learning_rate, momentum=self.momentum, fused=True)
+
+    def state_of(self, parameter: nn.Parameter) -> State:
+        """The velocity; zeros before the first step."""
+        velocity = self._kernel.state.get(parameter, {}).get("momentum_buffer")
+        return {"velocity": torch.zeros_like(parameter) if velocity is None else velocity.detach().clone()}
+
+    def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
+        """learning_rate, momentum, weight_decay."""
+        group = self._group_of(parameter)
+        return {"learning_rate": group["lr"], "momentum": self.momentum, "weight_decay": group["weight_decay"]}
+
+
+class AdamWOptimizer(Optimizer):
+    """AdamW."""
+
+    rule = AdamW()
+
+    def __init__(
+        self, parameters: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8,
+    ) -> None:  # fmt: skip
+        self.betas, self.epsilon = betas, epsilon
+        super().__init__(parameters, learning_rate, weight_decay)
+
+    def _make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(groups, lr=self.learning_rate, betas=self.betas, eps=self.epsilon, fused=True)
+
+    def state_of(self, parameter: nn.Parameter) -> State:
+        """The two moments; zeros before the first step."""
+        state = self._kernel.state.get(parameter, {})
+        names = {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"}
+        return {
+            own: torch.zeros_like(parameter) if key not in state else state[key].detach().clone()
+            for own, key in names.items()
+        }
+
+    def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
+        """learning_rate, weight_decay, beta1, beta2, epsilon, and the step's number from 1."""
+        group = self._group_of(parameter)
+        done = self._kernel.state.get(parameter, {}).get("step", 0.0)
+        return {
+            "learning_rate": group["lr"], "weight_decay": group["weight_decay"], "beta1": self.betas[0],
+            "beta2": self.betas[1], "epsilon": self.epsilon, "step": float(done) + 1,
+        }  # fmt: skip

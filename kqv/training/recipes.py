@@ -1,0 +1,108 @@
+"""Recipes: all that makes a training run, as typed, frozen, validated objects, each made by a named function."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from kqv.errors import Error
+from kqv.models.network import Activation, Cost, Initialisation
+
+
+class Plan(BaseModel):
+    """A frozen part of a recipe; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TrainingPlan(Plan):
+    """How to train: the optimizer and its schedule, batches, length and seed. `steps` rules over `epochs`."""
+
+    optimizer: Literal["gradient-descent", "adamw"] = "adamw"
+    learning_rate: float = Field(gt=0)
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = Field(default=0.0, ge=0)
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    warm_up: int = Field(default=0, ge=0)
+    floor: float = Field(default=0.0, ge=0, le=1)
+    clip: float | None = Field(default=None, gt=0)
+    batch: PositiveInt
+    epochs: float | None = Field(default=None, gt=0)
+    steps: PositiveInt | None = None
+    seed: int = Field(default=1, ge=0, lt=2**63)
+
+
+class NetworkPlan(Plan):
+    """A feed-forward network; input and output sizes come from the data."""
+
+    hidden: tuple[PositiveInt, ...] = ()
+    activation: Activation = "relu"
+    cost: Cost = "cross-entropy"
+    initialisation: Initialisation = "he-normal"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class DigitsPlan(Plan):
+    """Which pictures, how many of them (None: all), and by how many pixels they are shifted at random in training."""
+
+    name: str = "digits8x8"
+    train: PositiveInt | None = None
+    test: PositiveInt | None = None
+    shift: int = Field(default=0, ge=0)
+
+
+class DigitsRecipe(Plan):
+    """A digit recogniser."""
+
+    system: Literal["digits"] = "digits"
+    name: str
+    model: NetworkPlan
+    data: DigitsPlan
+    training: TrainingPlan
+
+
+def article() -> DigitsRecipe:
+    """The article's own: [784, 10], 1,000 pictures to train and 100 to test, sigmoid and quadratic cost."""
+    return DigitsRecipe(
+        name="article",
+        model=NetworkPlan(hidden=(), activation="sigmoid", cost="quadratic", initialisation="standard-normal"),
+        data=DigitsPlan(name="mnist", train=1000, test=100),
+        training=TrainingPlan(optimizer="gradient-descent", learning_rate=3.0, batch=10, epochs=30),
+    )
+
+
+def nielsen() -> DigitsRecipe:
+    """The textbook's: [784, 30, 10], quadratic cost, η 3, mini-batch 10, 30 epochs (Nielsen ch. 1)."""
+    return DigitsRecipe(
+        name="nielsen",
+        model=NetworkPlan(hidden=(30,), activation="sigmoid", cost="quadratic", initialisation="standard-normal"),
+        data=DigitsPlan(name="mnist"),
+        training=TrainingPlan(optimizer="gradient-descent", learning_rate=3.0, batch=10, epochs=30),
+    )
+
+
+def digits() -> DigitsRecipe:
+    """The default: ReLU, softmax with cross-entropy, dropout, AdamW; pictures shifted a little at random."""
+    return DigitsRecipe(
+        name="digits",
+        model=NetworkPlan(hidden=(512, 512), dropout=0.2),
+        data=DigitsPlan(shift=1),
+        training=TrainingPlan(
+            learning_rate=2e-3, weight_decay=0.01, schedule="cosine", warm_up=100, batch=128, epochs=20
+        ),
+    )
+
+
+DIGITS_RECIPES = {"digits": digits, "article": article, "nielsen": nielsen}
+"""Recipes of the digit recogniser by name; the first is the default."""
+
+
+def digits_recipe(name: str | None) -> DigitsRecipe:
+    """A recipe by name; raise `Error` that lists the names for one that does not exist."""
+    if name is None:
+        return digits()
+    if name not in DIGITS_RECIPES:
+        raise Error(f"there is no recipe {name!r} for digits; choose one of: {', '.join(DIGITS_RECIPES)}")
+    return DIGITS_RECIPES[name]()
