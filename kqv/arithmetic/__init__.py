@@ -13,7 +13,18 @@ propagation. Shown and recorded value agree within 1e-5 · scale.
 from __future__ import annotations
 
 from kqv.arithmetic.elements import Elements, Operand, Source
-from kqv.arithmetic.expression import Array, Binary, Constant, Expression, Index, Negative, Rendering, Shape, number, walk
+from kqv.arithmetic.expression import (
+    Array,
+    Binary,
+    Constant,
+    Expression,
+    Index,
+    Negative,
+    Rendering,
+    Shape,
+    number,
+    walk,
+)
 from kqv.arithmetic.functions import Function, Power, cosine, erf, exp, log, logistic, sine, sqrt, tanh
 from kqv.arithmetic.reductions import Argmax, Max, Mean, Reduction, Sum, Total
 from kqv.arithmetic.structure import Because, Choice, Column, Named

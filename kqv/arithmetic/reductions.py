@@ -64,7 +64,8 @@ class Reduction(Expression):
         if self.sign == "Σ":
             if values.size == 1:
                 return shown[0].text(rendering)
-            return sum_text(shown, f"[{rest} more: {number(np.delete(values, order).sum())}]" if rest else "", rendering)
+            more = f"[{rest} more: {number(np.delete(values, order).sum())}]" if rest else ""
+            return sum_text(shown, more, rendering)
         texts = [part.text(rendering) for part in shown]
         if self.sign == "argmax":
             texts = [f"{place}: {text}" for place, text in zip(places, texts, strict=True)]

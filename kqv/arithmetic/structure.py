@@ -12,7 +12,7 @@ from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape
 
 @dataclass(frozen=True, eq=False)
 class Named(Expression):
-    """An intermediate result with a symbol of its own; shown as its number, its arithmetic kept for a line of its own."""
+    """An intermediate result with a symbol of its own; shown as its number, its arithmetic on a line of its own."""
 
     symbol: str
     meaning: Expression
@@ -93,8 +93,10 @@ class Choice(Expression):
 
     def at(self, index: Index) -> Expression:
         depth = len(self.shape)
-        parts = (part_at(part, index, depth) for part in (self.condition, self.chosen, self.other))
-        return Choice(*parts, name=self.name) if index else self
+        if not index:
+            return self
+        condition, chosen, other = (part_at(part, index, depth) for part in (self.condition, self.chosen, self.other))
+        return Choice(condition, chosen, other, self.name)
 
     def text(self, rendering: Rendering) -> str:
         holds = self.condition.value() > 0

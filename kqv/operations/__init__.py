@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from kqv.operations.add import add
+from kqv.operations.argmax import argmax
 from kqv.operations.attention import attention
 from kqv.operations.cross_entropy import cross_entropy
+from kqv.operations.dropout import draw_mask, dropout
 from kqv.operations.embedding import embedding
 from kqv.operations.gelu import gelu, gelu_tanh
 from kqv.operations.layer_norm import layer_norm
 from kqv.operations.linear import linear
 from kqv.operations.mask import mask
 from kqv.operations.matmul import matmul
+from kqv.operations.multiply import multiply
 from kqv.operations.operation import Operation, Pair
+from kqv.operations.relu import relu
+from kqv.operations.rms_norm import rms_norm
+from kqv.operations.rotary import rotary
 from kqv.operations.scale import scale
+from kqv.operations.sigmoid import sigmoid
+from kqv.operations.silu import silu
+from kqv.operations.sinusoidal import sinusoidal
 from kqv.operations.softmax import softmax
+from kqv.operations.squared_error import squared_error
+from kqv.operations.tanh import tanh
 
+# fmt: off
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
-        linear, matmul, add, scale, mask, softmax, gelu, gelu_tanh, layer_norm, embedding, cross_entropy, attention,
-    )  # fmt: skip
+        linear, matmul, add, multiply, scale,
+        sigmoid, tanh, relu, gelu, gelu_tanh, silu,
+        mask, softmax, attention, layer_norm, rms_norm, dropout,
+        embedding, sinusoidal, rotary,
+        squared_error, cross_entropy, argmax,
+    )
 }
 """All operations by name; tests, the formula page and the lab read this table."""
 
 __all__ = [
-    "OPERATIONS", "Operation", "Pair", "add", "attention", "cross_entropy", "embedding", "gelu", "gelu_tanh",
-    "layer_norm", "linear", "mask", "matmul", "scale", "softmax",
-]  # fmt: skip
+    "OPERATIONS", "Operation", "Pair", "add", "argmax", "attention", "cross_entropy", "draw_mask", "dropout",
+    "embedding", "gelu", "gelu_tanh", "layer_norm", "linear", "mask", "matmul", "multiply", "relu", "rms_norm",
+    "rotary", "scale", "sigmoid", "silu", "sinusoidal", "softmax", "squared_error", "tanh",
+]

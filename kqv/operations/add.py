@@ -7,13 +7,16 @@ from torch import Tensor
 from kqv.arithmetic import Expression, Index
 from kqv.operations.broadcast import output_slice, place_in, unbroadcast, unbroadcast_sum
 from kqv.operations.operation import Call, Operation, Saved
+from kqv.operations.shapes import Float
 
 
-def forward(a: Tensor, b: Tensor) -> tuple[Tensor, Saved]:
+def forward(a: Float[Tensor, "*#axes"], b: Float[Tensor, "*#axes"]) -> tuple[Float[Tensor, "*output"], Saved]:
+    """y = a + b at each place; an input that lacks axes, or has them with size 1, is repeated along them."""
     return a + b, (a.shape, b.shape)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, "*output"]) -> tuple[Tensor | None, ...]:
+    """Both branches get the whole gradient, summed over the places that the branch was repeated at."""
     a_shape, b_shape = saved
     return unbroadcast(gradient, a_shape), unbroadcast(gradient, b_shape)
 
@@ -43,4 +46,5 @@ add = Operation(
     derive=derive,
     derivatives={"a": derive_a, "b": derive_b},
     source="He et al. 2015, Deep Residual Learning for Image Recognition, eq. (1): y = F(x) + x",
+    repeated=("a", "b"),
 )

@@ -4,127 +4,169 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from kqv.arithmetic import Expression, Index, Max, Named, Sum, Total, exp
+from kqv.arithmetic import Array, Expression, Index, Max, Named, Sum, Total, exp
+from kqv.operations.broadcast import place_in
 from kqv.operations.operation import Call, Operation, Pair, Saved
+from kqv.operations.shapes import Bool, Float
+from kqv.operations.softmax import forward as softmax_forward
 
 
-def _allowed(queries: int, keys: int, device: torch.device) -> Tensor:
-    """`[query, key]`: a query sees the keys up to its own place; the last query stands at the last key."""
-    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(keys - queries)
+def forward(
+    query: Float[Tensor, "*lead query channel"],
+    key: Float[Tensor, "*lead key channel"],
+    value: Float[Tensor, "*lead key out"],
+    allowed: Bool[Tensor, "*seen"] | None = None,
+    *,
+    causal: bool = True,
+) -> tuple[Float[Tensor, "*lead query out"], Saved]:
+    """y[query] = Σ_key w[query,key]·v[key], w = softmax over the keys of q[query]·k[key]/√channels.
 
-
-def forward(query: Tensor, key: Tensor, value: Tensor, *, causal: bool = True) -> tuple[Tensor, Saved]:
+    A query sees the keys where `allowed` (`... query key`, repeated along axes that it lacks or has with size 1) is
+    true; with `causal` those up to its own place, where the last query stands at the last key. One that sees no key
+    gets zeros.
+    """
     factor = 1 / math.sqrt(query.shape[-1])
     scores = query @ key.mT * factor
-    if causal:
-        scores = scores.masked_fill(~_allowed(query.shape[-2], key.shape[-2], query.device), float("-inf"))
-    weights = torch.softmax(scores, -1).nan_to_num(0.0)
+    seen = _seen_keys(query, key, allowed, causal)
+    weights, _ = softmax_forward(scores if seen is None else scores.masked_fill(~seen, float("-inf")))
     return weights @ value, (query, key, value, weights, factor)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, "*lead query out"]) -> tuple[Tensor | None, ...]:
+    """Back through y = w·v, through the softmax (∂C/∂s = w·(∂C/∂w − Σ_key w·∂C/∂w)), and through s = q·kᵀ/√channels."""
     query, key, value, weights, factor = saved
     gradient_weights = gradient @ value.mT
     gradient_scores = weights * (gradient_weights - (gradient_weights * weights).sum(-1, keepdim=True)) * factor
-    return gradient_scores @ key, gradient_scores.mT @ query, weights.mT @ gradient
+    return gradient_scores @ key, gradient_scores.mT @ query, weights.mT @ gradient, None
 
 
-def kernel_forward(query: Tensor, key: Tensor, value: Tensor, *, causal: bool = True) -> tuple[Tensor, Saved]:
-    if query.device.type != "cpu" or (causal and query.shape[-2] != key.shape[-2]) or query.numel() == 0:
-        return forward(query, key, value, causal=causal)
-    output, logsumexp = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, 0.0, causal)
-    return output, (query, key, value, output, logsumexp, causal)
+def _seen_keys(query: Tensor, key: Tensor, allowed: Tensor | None, causal: bool) -> Tensor | None:
+    """Which keys a query sees, `... query key`; None when each sees all."""
+    if not causal:
+        return allowed
+    queries, keys = query.shape[-2], key.shape[-2]
+    earlier = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril(keys - queries)
+    return earlier if allowed is None else allowed & earlier
+
+
+def kernel_forward(
+    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None, *, causal: bool = True
+) -> tuple[Tensor, Saved]:
+    sizes_fit = query.dim() == 4 and query.shape[-1] == value.shape[-1] and query.numel() and key.numel()
+    if query.device.type != "cpu" or not sizes_fit or (allowed is not None and allowed.dim() not in (2, 4)):
+        return forward(query, key, value, allowed, causal=causal)
+    # the kernel's own causal mask counts from the first key; ours ends at the last one, and that differs unless square
+    square = causal and allowed is None and query.shape[-2] == key.shape[-2]
+    seen = None if square else _seen_keys(query, key, allowed, causal)
+    penalty = None
+    if seen is not None:
+        penalty = torch.zeros(seen.shape, dtype=query.dtype).masked_fill(~seen, float("-inf"))
+    output, logsumexp = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        query, key, value, 0.0, square, attn_mask=penalty
+    )
+    return output, (query, key, value, output, logsumexp, square, penalty)
 
 
 def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
     if len(saved) == 5:
         return backward(saved, gradient)
-    query, key, value, output, logsumexp, causal = saved
+    query, key, value, output, logsumexp, square, penalty = saved
     found = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
-        gradient, query, key, value, output, logsumexp, 0.0, causal
+        gradient, query, key, value, output, logsumexp, 0.0, square, attn_mask=penalty
     )
-    return tuple(found)
+    return *found, None
 
 
-def derive(call: Call, index: Index) -> Expression:
-    *lead, place, channel = index
-    last = _last_key(call, place)
-    if last < 0:
-        return Sum(call.value[*lead, :0, channel])
-    scores = _scores(call, lead, place, last)
-    return Sum(_softmax(scores) * call.value[*lead, : last + 1, channel])
-
-
-def _last_key(call: Call, place: int) -> int:
+def _seen(call: Call, lead: list[int], query: int) -> Array:
+    """Places of the keys that one query sees."""
     queries, keys = call.query.shape[-2], call.key.shape[-2]
-    return place + keys - queries if call.causal else keys - 1
+    seen = np.arange(max(0, query + keys - queries + 1) if call.options["causal"] else keys)
+    if not call.given("allowed"):
+        return seen
+    row = call.allowed[place_in(call.allowed.shape, (*lead, query, slice(None)))].values() > 0
+    return seen[np.broadcast_to(row, (keys,))[seen]]
 
 
-def _scores(call: Call, lead: list[int], place: int, last: int) -> Expression:
+def _scores(call: Call, lead: list[int], query: int, seen: Array) -> Expression:
     factor = 1 / math.sqrt(call.query.shape[-1])
-    return Sum(call.query[*lead, place, :] * call.key[*lead, : last + 1, :], 1) * factor
+    return Sum(call.query[*lead, query, :] * call.key[*lead, seen, :], 1) * factor
 
 
-def _softmax(scores: Expression) -> Expression:
+def _weights(call: Call, lead: list[int], query: int, seen: Array) -> Expression:
+    scores = _scores(call, lead, query, seen)
     largest = Named("max", Max(scores))
     return exp(scores - largest) / Named("Σexp", Sum(exp(scores - largest)))
 
 
-def _score_gradient(call: Call, lead: list[int], place: int) -> Expression:
+def _score_gradient(call: Call, lead: list[int], query: int, seen: Array) -> Expression:
     """∂C/∂scores of one query, over the keys that it sees."""
-    last = _last_key(call, place)
-    weights = _softmax(_scores(call, lead, place, last))
-    through = Sum(call.gradient[*lead, place, :] * call.value[*lead, : last + 1, :], 1)
+    weights = _weights(call, lead, query, seen)
+    through = Sum(call.gradient[*lead, query, :] * call.value[*lead, seen, :], 1)
     return weights * (through - Named("Σ w·∂C/∂w", Sum(weights * through)))
 
 
+def derive(call: Call, index: Index) -> Expression:
+    *lead, query, out = index
+    seen = _seen(call, lead, query)
+    values = call.value[*lead, seen, out]
+    return Sum(_weights(call, lead, query, seen) * values) if len(seen) else Sum(values)
+
+
 def derive_query(call: Call, index: Index) -> Expression:
-    *lead, place, channel = index
-    last = _last_key(call, place)
-    if last < 0:
-        return Sum(call.key[*lead, :0, channel])
-    keys = call.key[*lead, : last + 1, channel]
-    return Sum(_score_gradient(call, lead, place) * keys) * (1 / math.sqrt(call.query.shape[-1]))
+    *lead, query, channel = index
+    seen = _seen(call, lead, query)
+    keys = call.key[*lead, seen, channel]
+    if not len(seen):
+        return Sum(keys)
+    return Sum(_score_gradient(call, lead, query, seen) * keys) * (1 / math.sqrt(call.query.shape[-1]))
 
 
-def _queries_that_see(call: Call, place: int) -> range:
-    queries, keys = call.query.shape[-2], call.key.shape[-2]
-    return range(max(0, place - keys + queries), queries) if call.causal else range(queries)
+def _uses(call: Call, lead: list[int], key: int) -> list[tuple[int, Array, Index]]:
+    """The queries that see a key; for each the keys that it sees, and where among them this one stands."""
+    rows = [(query, _seen(call, lead, query)) for query in range(call.query.shape[-2])]
+    return [(query, seen, (int(np.searchsorted(seen, key)),)) for query, seen in rows if key in seen]
 
 
 def derive_key(call: Call, index: Index) -> Expression:
-    *lead, place, channel = index
+    *lead, key, channel = index
     total = Total(
         tuple(
-            _score_gradient(call, lead, query).at((place,)) * call.query[*lead, query, channel]
-            for query in _queries_that_see(call, place)
+            _score_gradient(call, lead, query, seen).at(at) * call.query[*lead, query, channel]
+            for query, seen, at in _uses(call, lead, key)
         )
     )
     return total * (1 / math.sqrt(call.query.shape[-1]))
 
 
 def derive_value(call: Call, index: Index) -> Expression:
-    *lead, place, channel = index
+    *lead, key, out = index
     return Total(
         tuple(
-            _softmax(_scores(call, lead, query, _last_key(call, query))).at((place,)) * call.gradient[*lead, query, channel]
-            for query in _queries_that_see(call, place)
+            _weights(call, lead, query, seen).at(at) * call.gradient[*lead, query, out]
+            for query, seen, at in _uses(call, lead, key)
         )
     )
 
 
 attention = Operation(
     name="attention",
-    formula="y[query] = Σ_key softmax_key(q[query]·k[key]/√channels)·v[key]; causal: keys up to the query's place",
+    formula="y[query] = Σ_key softmax_key(q[query]·k[key]/√channels)·v[key], over the keys that the query sees",
     gradients={
         "query": "∂C/∂q[query] = Σ_key ∂C/∂s[query,key]·k[key]/√channels, ∂C/∂s = w·(∂C/∂w − Σ_key w·∂C/∂w)",
         "key": "∂C/∂k[key] = Σ_query ∂C/∂s[query,key]·q[query]/√channels",
         "value": "∂C/∂v[key] = Σ_query w[query,key]·∂C/∂y[query]",
     },
-    dimensions={"query": "... query channel", "key": "... key channel", "value": "... key channel", "output": "... query channel"},
+    dimensions={
+        "query": "... query channel",
+        "key": "... key channel",
+        "value": "... key out",
+        "allowed": "...",
+        "output": "... query out",
+    },
     forward=forward,
     backward=backward,
     kernel=Pair(kernel_forward, kernel_backward),
@@ -132,4 +174,5 @@ attention = Operation(
     derivatives={"query": derive_query, "key": derive_key, "value": derive_value},
     source="Vaswani et al. 2017, Attention Is All You Need, eq. (1); Dao et al. 2022, FlashAttention",
     precision="lower",
+    repeated=("allowed",),
 )

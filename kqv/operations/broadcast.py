@@ -23,15 +23,15 @@ def unbroadcast(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:
 def place_in(shape: tuple[int, ...], index: tuple[Any, ...]) -> tuple[Any, ...]:
     """Where the output's element (or slice) `index` comes from in an input of `shape` that is repeated."""
     own = index[len(index) - len(shape) :]
-    return tuple(0 if size == 1 else place for size, place in zip(shape, own, strict=True))
+    return tuple(
+        0 if size == 1 and not isinstance(place, slice) else place for size, place in zip(shape, own, strict=True)
+    )
 
 
 def output_slice(output: tuple[int, ...], shape: tuple[int, ...], index: Index) -> tuple[Any, ...]:
     """All places of the output that the element `index` of an input of `shape` was repeated to."""
     missing = len(output) - len(shape)
-    own = [
-        slice(None) if size == 1 and output[missing + axis] != 1 else index[axis] for axis, size in enumerate(shape)
-    ]
+    own = [slice(None) if size == 1 and output[missing + axis] != 1 else index[axis] for axis, size in enumerate(shape)]
     return (*[slice(None)] * missing, *own)
 
 

@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from kqv.arithmetic import Constant, Expression, Index, Max, Named, Sum, Total, exp, log
+from kqv.arithmetic import Array, Column, Constant, Expression, Index, Max, Named, Sum, exp, log
+from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Pair, Saved
+from kqv.operations.shapes import Float, Int
 
 
-def forward(logits: Tensor, targets: Tensor, *, smoothing: float = 0.0, ignored: int = -100) -> tuple[Tensor, Saved]:
+def forward(
+    logits: Float[Tensor, "*rows class"], targets: Int[Tensor, "*rows"], *, smoothing: float = 0.0, ignored: int = -100
+) -> tuple[Float[Tensor, ""], Saved]:
     """Mean over the targets that are not `ignored` of −Σ_k q[k]·log p[k]; 0 where every target is ignored.
 
-    q is 1 − smoothing at the target plus smoothing/classes everywhere (Szegedy et al. 2015, section 7).
+    p = softmax(logits); q is 1 − smoothing at the target plus smoothing/classes everywhere (Szegedy et al. 2015).
+    Raises `DimensionError` unless each row of logits has one target.
     """
     rows = logits.reshape(-1, logits.shape[-1])
+    shifted = rows - rows.amax(-1, keepdim=True)
+    return _mean_surprise(logits, shifted - shifted.exp().sum(-1, keepdim=True).log(), targets, smoothing, ignored)
+
+
+def _mean_surprise(
+    logits: Tensor, log_probabilities: Float[Tensor, "row class"], targets: Tensor, smoothing: float, ignored: int
+) -> tuple[Tensor, Saved]:
+    if logits.shape[:-1] != targets.shape:
+        raise DimensionError(
+            f"cross_entropy: logits{list(logits.shape)} and targets{list(targets.shape)} do not belong together; "
+            "expected logits[..., class] and one target for each row, targets[...]"
+        )
     aims = targets.reshape(-1)
     counted = aims != ignored
     count = counted.sum().clamp(min=1)
-    largest = rows.amax(-1, keepdim=True) if rows.shape[0] else rows[:, :1]
-    log_probabilities = rows - largest - (rows - largest).exp().sum(-1, keepdim=True).log()
-    at_target = log_probabilities.gather(1, aims.clamp(min=0).unsqueeze(1)).squeeze(1)
-    losses = -(1 - smoothing) * at_target
+    aims = aims.masked_fill(~counted, 0).unsqueeze(1)  # any class: its loss and gradient are set to 0
+    losses = -(1 - smoothing) * log_probabilities.gather(1, aims).squeeze(1)
     if smoothing:
         losses = losses - smoothing * log_probabilities.mean(-1)
     loss = losses.masked_fill(~counted, 0.0).sum() / count
     return loss, (log_probabilities, aims, counted, count, smoothing, logits.shape)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, ""]) -> tuple[Tensor | None, ...]:
+    """∂C/∂logits[k] = (p[k] − q[k])/count for the rows that count, 0 for the ignored ones."""
     log_probabilities, aims, counted, count, smoothing, shape = saved
     wanted = torch.full_like(log_probabilities, smoothing / shape[-1])
-    wanted.scatter_add_(
-        1, aims.clamp(min=0).unsqueeze(1), torch.full_like(wanted[:, :1], 1 - smoothing)
-    )
+    wanted.scatter_add_(1, aims, torch.full_like(wanted[:, :1], 1 - smoothing))
     errors = (log_probabilities.exp() - wanted) * counted.unsqueeze(1)
     return (errors * (gradient / count)).reshape(shape), None
 
@@ -41,17 +56,8 @@ def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
 def kernel_forward(
     logits: Tensor, targets: Tensor, *, smoothing: float = 0.0, ignored: int = -100
 ) -> tuple[Tensor, Saved]:
-    rows = logits.reshape(-1, logits.shape[-1])
-    aims = targets.reshape(-1)
-    counted = aims != ignored
-    count = counted.sum().clamp(min=1)
-    log_probabilities = torch.log_softmax(rows, -1)
-    at_target = log_probabilities.gather(1, aims.clamp(min=0).unsqueeze(1)).squeeze(1)
-    losses = -(1 - smoothing) * at_target
-    if smoothing:
-        losses = losses - smoothing * log_probabilities.mean(-1)
-    loss = losses.masked_fill(~counted, 0.0).sum() / count
-    return loss, (log_probabilities, aims, counted, count, smoothing, logits.shape)
+    log_probabilities = torch.log_softmax(logits.reshape(-1, logits.shape[-1]), -1)
+    return _mean_surprise(logits, log_probabilities, targets, smoothing, ignored)
 
 
 def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -59,46 +65,46 @@ def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]
     errors = log_probabilities.exp()
     if smoothing:
         errors -= smoothing / shape[-1]
-    errors.scatter_add_(1, aims.clamp(min=0).unsqueeze(1), errors.new_full((len(aims), 1), smoothing - 1))
+    errors.scatter_add_(1, aims, errors.new_full((len(aims), 1), smoothing - 1))
     return errors.mul_((gradient / count) * counted.unsqueeze(1)).reshape(shape), None
 
 
-def _rows(call: Call) -> tuple[list[tuple[int, ...]], list[int]]:
-    """The places whose target counts, and their targets."""
-    places = [place for place in call.targets.source.every_place() if call.targets.source.integer(place) != call.ignored]
-    return places, [call.targets.source.integer(place) for place in places]
-
-
-def _surprise(call: Call, place: tuple[int, ...], target: int) -> Expression:
-    """−Σ_k q[k]·log p[k] of one target."""
-    logits = call.logits[*place, :]
-    largest = Named("max", Max(logits))
-    normaliser = Named("log Σexp", largest + log(Sum(exp(logits - largest))))
-    surprise = normaliser - call.logits[*place, target]
-    if not call.smoothing:
-        return surprise
-    return (1 - call.smoothing) * surprise + call.smoothing / logits.shape[0] * Sum(normaliser - logits)
+def _counted(call: Call) -> tuple[tuple[Array, ...], Array]:
+    """The places whose target counts, as one array for each axis, and their targets."""
+    targets = call.targets[...].values().astype(np.int64)
+    if not targets.shape:
+        return (), targets
+    places = np.nonzero(targets != call.options["ignored"])
+    return places, targets[places]
 
 
 def derive(call: Call, index: Index) -> Expression:
-    places, targets = _rows(call)
-    if not places:
+    places, targets = _counted(call)
+    count = targets.size if places else int(targets != call.options["ignored"])
+    if count == 0:
         return Constant(0.0)
-    losses = tuple(_surprise(call, place, target) for place, target in zip(places, targets, strict=True))
-    return losses[0] if len(losses) == 1 else Total(losses) / float(len(losses))
+    classes = call.logits.shape[-1]
+    logits = call.logits.pick(*(axis[:, None] for axis in places), np.arange(classes))
+    largest = Named("max", Max(logits, 1))
+    normaliser = Named("log Σexp", largest + log(Sum(exp(logits - Column(largest)), 1)))
+    losses = normaliser - call.logits.pick(*places, targets)
+    smoothing = float(call.options["smoothing"])
+    if smoothing:
+        losses = (1 - smoothing) * losses + smoothing / classes * Sum(Column(normaliser) - logits, 1)
+    return Sum(losses) / float(count) if count > 1 else Sum(losses)
 
 
 def derive_logits(call: Call, index: Index) -> Expression:
     *place, at = index
-    places, targets = _rows(call)
-    if tuple(place) not in places:
+    targets = call.targets[...].values().astype(np.int64)
+    target, count = int(targets[tuple(place)]), int((targets != call.options["ignored"]).sum())
+    if target == call.options["ignored"]:
         return Constant(0.0)
     logits = call.logits[*place, :]
     largest = Named("max", Max(logits))
     probability = Named("p", exp(call.logits[index] - largest) / Sum(exp(logits - largest)))
-    is_target = targets[places.index(tuple(place))] == at
-    wanted = (1 - call.smoothing) * is_target + call.smoothing / logits.shape[0]
-    return call.gradient[()] * (probability - wanted) / float(len(places))
+    wanted = (1 - call.options["smoothing"]) * (target == at) + call.options["smoothing"] / logits.shape[0]
+    return call.gradient[()] * (probability - Named("q", Constant(wanted))) / float(count)
 
 
 cross_entropy = Operation(

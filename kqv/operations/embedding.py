@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from kqv.arithmetic import Expression, Index, Total
+from kqv.arithmetic import Because, Expression, Index, Sum
 from kqv.operations.operation import Call, Operation, Pair, Saved
+from kqv.operations.shapes import Float, Int
 
 
-def forward(weight: Tensor, ids: Tensor) -> tuple[Tensor, Saved]:
-    return weight[ids], (ids, weight.shape)
+def forward(
+    weight: Float[Tensor, "vocab model"], ids: Int[Tensor, "*places"]
+) -> tuple[Float[Tensor, "*places model"], Saved]:
+    """y[place] = W[id[place]]. Ids below zero or from `vocab` on are refused with an `IndexError`."""
+    rows = weight.index_select(0, ids.reshape(-1))
+    return rows.reshape(*ids.shape, weight.shape[1]), (ids, weight.shape)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, "*places model"]) -> tuple[Tensor | None, ...]:
+    """Each row gets the sum of the gradients of all places that used it; summed at least in float32."""
     ids, shape = saved
-    table = torch.zeros(shape, dtype=gradient.dtype, device=gradient.device)
-    return table.index_add(0, ids.reshape(-1), gradient.reshape(-1, shape[1])), None
+    dtype = torch.promote_types(gradient.dtype, torch.float32)
+    table = torch.zeros(shape, dtype=dtype, device=gradient.device)
+    table.index_add_(0, ids.reshape(-1), gradient.reshape(-1, shape[1]).to(dtype))
+    return table.to(gradient.dtype), None
 
 
 def kernel_forward(weight: Tensor, ids: Tensor) -> tuple[Tensor, Saved]:
@@ -25,18 +34,22 @@ def kernel_forward(weight: Tensor, ids: Tensor) -> tuple[Tensor, Saved]:
 
 def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
     ids, shape = saved
-    return torch.ops.aten.embedding_dense_backward(gradient, ids, shape[0], -1, False), None
+    # on the CPU the kernel sums in the gradient's own type, and a sum of ones ends at 256 in bfloat16
+    summed = gradient.float() if gradient.dtype.itemsize < 4 and gradient.device.type == "cpu" else gradient
+    table = torch.ops.aten.embedding_dense_backward(summed, ids, shape[0], -1, False)
+    return table.to(gradient.dtype), None
 
 
 def derive(call: Call, index: Index) -> Expression:
     *where, place = index
-    return call.weight[call.ids.source.integer(tuple(where)), place]
+    row = call.ids[tuple(where)]
+    return Because(call.weight[int(row.value()), place], "id", row)
 
 
 def derive_weight(call: Call, index: Index) -> Expression:
     row, place = index
-    uses = call.ids.source.places_of(row)
-    return Total(tuple(call.gradient[*use, place] for use in uses))
+    uses = np.nonzero(np.atleast_1d(call.ids[...].values()) == row)
+    return Sum(call.gradient.pick(*uses[: len(call.ids.shape)], place))
 
 
 embedding = Operation(

@@ -1,4 +1,4 @@
-"""GELU: each number times the probability that a standard normal number is smaller; exact, and by tanh as GPT-2 has it."""
+"""GELU: each number times the probability that a standard normal number is smaller; exact, and by tanh as in GPT-2."""
 
 from __future__ import annotations
 
@@ -9,27 +9,32 @@ from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Named, Power, erf, exp, tanh
 from kqv.operations.operation import Call, Operation, Pair, Saved
+from kqv.operations.shapes import Float
 
 _SLOPE = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
 
 
-def forward(x: Tensor) -> tuple[Tensor, Saved]:
+def forward(x: Float[Tensor, "*axes"]) -> tuple[Float[Tensor, "*axes"], Saved]:
+    """y = x·Φ(x), Φ the distribution function of the standard normal distribution."""
     return x * 0.5 * (1 + torch.erf(x / math.sqrt(2))), (x,)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, "*axes"]) -> tuple[Tensor | None, ...]:
+    """The product rule, (x·Φ)′ = Φ + x·φ, with φ = Φ′ the density."""
     (x,) = saved
     below = 0.5 * (1 + torch.erf(x / math.sqrt(2)))
     density = (-0.5 * x * x).exp() / math.sqrt(2 * math.pi)
     return (gradient * (below + x * density),)
 
 
-def tanh_forward(x: Tensor) -> tuple[Tensor, Saved]:
+def tanh_forward(x: Float[Tensor, "*axes"]) -> tuple[Float[Tensor, "*axes"], Saved]:
+    """y = ½·x·(1 + t), t = tanh(√(2/π)·(x + 0.044715·x³)): GPT-2's approximation."""
     return 0.5 * x * (1 + torch.tanh(_SLOPE * (x + _CUBIC * x**3))), (x,)
 
 
-def tanh_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def tanh_backward(saved: Saved, gradient: Float[Tensor, "*axes"]) -> tuple[Tensor | None, ...]:
+    """½·(1 + t) + ½·x·t′, with t′ = (1 − t²)·√(2/π)·(1 + 3·0.044715·x²)."""
     (x,) = saved
     t = torch.tanh(_SLOPE * (x + _CUBIC * x**3))
     return (gradient * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * _SLOPE * (1 + 3 * _CUBIC * x**2)),)

@@ -7,9 +7,17 @@ from torch import Tensor
 
 from kqv.arithmetic import Column, Expression, Index, Mean, Named, Power, Sum, sqrt
 from kqv.operations.operation import Call, Operation, Pair, Saved
+from kqv.operations.shapes import Float
 
 
-def forward(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, epsilon: float = 1e-5) -> tuple[Tensor, Saved]:
+def forward(
+    x: Float[Tensor, "*rows in"],
+    weight: Float[Tensor, " in"],
+    bias: Float[Tensor, " in"] | None = None,
+    *,
+    epsilon: float = 1e-5,
+) -> tuple[Float[Tensor, "*rows in"], Saved]:
+    """y = γ·x̂ + β, x̂ = (x − μ)/√(σ² + ε), with each row's own mean μ and variance σ²; weight is γ, bias is β."""
     mean = x.mean(-1, keepdim=True)
     centred = x - mean
     inverse = (centred.square().mean(-1, keepdim=True) + epsilon).rsqrt()  # 1/√(σ² + ε)
@@ -18,7 +26,8 @@ def forward(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, epsilon: f
     return (y if bias is None else y + bias), (normalised, inverse, weight, bias is not None)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, "*rows in"]) -> tuple[Tensor | None, ...]:
+    """∂C/∂x = (g − mean(g) − x̂·mean(g·x̂))/√(σ² + ε) with g = ∂C/∂y·γ; ∂C/∂γ = Σ_rows ∂C/∂y·x̂, ∂C/∂β = Σ_rows ∂C/∂y."""
     normalised, inverse, weight, has_bias = saved
     g = gradient * weight
     gradient_x = inverse * (g - g.mean(-1, keepdim=True) - normalised * (g * normalised).mean(-1, keepdim=True))
@@ -41,37 +50,37 @@ def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) ->
     return tuple(found)
 
 
-def _normalised(call: Call, row: list[int], at: int | None = None) -> tuple[Expression, Expression, Expression]:
-    """x̂ of a whole row, x̂ at one place, and 1/√(σ² + ε)."""
+def _statistics(call: Call, row: list[int]) -> tuple[Expression, Expression]:
+    """μ and √(σ² + ε) of one row."""
     x = call.x[*row, :]
     mean = Named("μ", Mean(x))
-    inverse = 1.0 / Named("√(σ²+ε)", sqrt(Mean(Power(x - mean, 2)) + float(call.epsilon)))
-    one = (call.x[*row, at] - mean) * inverse if at is not None else inverse
-    return (x - mean) * inverse, one, inverse
+    return mean, Named("√(σ²+ε)", sqrt(Mean(Power(x - mean, 2)) + float(call.options["epsilon"])))
 
 
 def derive(call: Call, index: Index) -> Expression:
     *row, place = index
-    y = _normalised(call, row, place)[1] * call.weight[place]
-    return y if call.bias is None else y + call.bias[place]
+    mean, root = _statistics(call, row)
+    y = (call.x[index] - mean) / root * call.weight[place]
+    return y + call.bias[place] if call.given("bias") else y
 
 
 def derive_x(call: Call, index: Index) -> Expression:
     *row, place = index
-    normalised, one, inverse = _normalised(call, row, place)
+    mean, root = _statistics(call, row)
     g = call.gradient[*row, :] * call.weight[:]
     own = call.gradient[index] * call.weight[place]
-    return inverse * (own - Named("mean(g)", Mean(g)) - Named("x̂", one) * Named("mean(g·x̂)", Mean(g * normalised)))
+    normalised = Named("x̂", (call.x[index] - mean) / root)
+    through = Named("mean(g·x̂)", Mean(g * ((call.x[*row, :] - mean) / root)))
+    return (own - Named("mean(g)", Mean(g)) - normalised * through) / root
 
 
 def derive_weight(call: Call, index: Index) -> Expression:
     (place,) = index
     x = call.x[...]
     width = float(x.shape[-1])
-    mean = Column(Sum(x, 1) / width)
-    inverse = Column(1.0 / sqrt(Sum(Power(x - mean, 2), 1) / width + float(call.epsilon)))
-    normalised = (call.x[..., place : place + 1] - mean) * inverse
-    return Sum(call.gradient[..., place : place + 1] * normalised)
+    mean = Named("μ", Sum(x, 1) / width)
+    root = Named("√(σ²+ε)", sqrt(Sum(Power(x - Column(mean), 2), 1) / width + float(call.options["epsilon"])))
+    return Sum(call.gradient[..., place] * ((call.x[..., place] - mean) / root))
 
 
 def derive_bias(call: Call, index: Index) -> Expression:

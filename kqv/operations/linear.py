@@ -7,14 +7,19 @@ from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Sum
 from kqv.operations.operation import Call, Operation, Pair, Saved
+from kqv.operations.shapes import Float
 
 
-def forward(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Saved]:
+def forward(
+    x: Float[Tensor, "*rows in"], weight: Float[Tensor, "out in"], bias: Float[Tensor, " out"] | None = None
+) -> tuple[Float[Tensor, "*rows out"], Saved]:
+    """z = x·Wᵀ + b for each row of x; weight is W, bias is b."""
     z = x @ weight.T
     return (z if bias is None else z + bias), (x, weight, bias is not None)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, "*rows out"]) -> tuple[Tensor | None, ...]:
+    """∂C/∂x = ∂C/∂z·W, ∂C/∂W = Σ_rows ∂C/∂zᵀ·x, ∂C/∂b = Σ_rows ∂C/∂z."""
     x, weight, has_bias = saved
     rows = gradient.reshape(-1, gradient.shape[-1])
     return gradient @ weight, rows.T @ x.reshape(-1, x.shape[-1]), rows.sum(0) if has_bias else None
@@ -37,7 +42,7 @@ def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) ->
 def derive(call: Call, index: Index) -> Expression:
     *row, out = index
     total = Sum(call.x[*row, :] * call.weight[out, :])
-    return total if call.bias is None else total + call.bias[out]
+    return total + call.bias[out] if call.given("bias") else total
 
 
 def derive_x(call: Call, index: Index) -> Expression:

@@ -7,26 +7,28 @@ from torch import Tensor
 from kqv.arithmetic import Choice, Constant, Expression, Index
 from kqv.operations.broadcast import output_slice, place_in, unbroadcast, unbroadcast_sum
 from kqv.operations.operation import Call, Operation, Saved
+from kqv.operations.shapes import Bool, Float
 
 
-def forward(x: Tensor, allowed: Tensor) -> tuple[Tensor, Saved]:
+def forward(x: Float[Tensor, "*#axes"], allowed: Bool[Tensor, "*#axes"]) -> tuple[Float[Tensor, "*output"], Saved]:
+    """y = x where allowed, else −∞. Either input is repeated along axes that it lacks or has with size 1."""
     return x.masked_fill(~allowed, float("-inf")), (allowed, x.shape)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, "*output"]) -> tuple[Tensor | None, ...]:
     allowed, shape = saved
     return unbroadcast(gradient.masked_fill(~allowed, 0.0), shape), None
 
 
 def derive(call: Call, index: Index) -> Expression:
     allowed = call.allowed[place_in(call.allowed.shape, index)]
-    return Choice(allowed, call.x[place_in(call.x.shape, index)], Constant(float("-inf")))
+    return Choice(allowed, call.x[place_in(call.x.shape, index)], Constant(float("-inf")), "allowed")
 
 
 def derive_x(call: Call, index: Index) -> Expression:
     where = output_slice(call.gradient.shape, call.x.shape, index)
     allowed = call.allowed[place_in(call.allowed.shape, where)]
-    return unbroadcast_sum(Choice(allowed, call.gradient[where], Constant(0.0)))
+    return unbroadcast_sum(Choice(allowed, call.gradient[where], Constant(0.0), "allowed"))
 
 
 mask = Operation(
@@ -39,4 +41,5 @@ mask = Operation(
     derive=derive,
     derivatives={"x": derive_x},
     source="Vaswani et al. 2017, Attention Is All You Need, section 3.2.3: masking out by −∞",
+    repeated=("x", "allowed"),
 )

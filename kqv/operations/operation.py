@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Operand
-from kqv.errors import DimensionError
+from kqv.operations.sizes import Sizes
 from kqv.trace.recorder import current_recorder
 
 Saved = tuple[Any, ...]
@@ -43,26 +43,35 @@ class Pair:
 class Call:
     """One call of an operation as a derivation sees it: its inputs, output and gradient as operands, and its options.
 
-    `call.x` is the operand of the input named `x` (None where it was not given), `call.output` and `call.gradient`
-    those of the output and of its gradient, `call.epsilon` an option.
+    `call.x` is the operand of the input named `x` (`call.given("bias")`: whether an optional one was given),
+    `call.output` and `call.gradient` those of the output and of its gradient, `call.options["epsilon"]` an option.
     """
 
     def __init__(self, operands: Mapping[str, Operand | None], options: Mapping[str, Any]) -> None:
-        self.__dict__.update(options)
-        self.__dict__.update(operands)
+        self._operands = operands
+        self.options = options
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"this call has no input, output or option named {name!r}")
+    def given(self, name: str) -> bool:
+        """Whether the input of this name was given."""
+        return self._operands.get(name) is not None
+
+    def __getattr__(self, name: str) -> Operand:
+        operand = self._operands.get(name)
+        if operand is None:
+            known = ", ".join(self._operands)
+            raise AttributeError(f"this call has no input or output named {name!r}; it has: {known}")
+        return operand
 
 
 @dataclass
 class Operation:
     """One operation of the mathematics.
 
-    `dimensions` gives for each input and for `output` its axes (`...` stands for any number of leading axes);
-    `gradients` the formula of each input's derivative; `derive(call, index)` the arithmetic of one element of the
-    output, `derivatives[input](call, index)` that of one element of that input's gradient. `precision` says what
-    happens under autocast: `"lower"` computes in autocast's type, `"full"` in float32, `"any"` in the widest type given.
+    `dimensions` gives for each input and for `output` its axes (`...` stands for any number of leading axes, the same
+    in all inputs but those in `repeated`, which are broadcast); `gradients` the formula of each input's derivative, for
+    the inputs that have one; `derive(call, index)` the arithmetic of one element of the output,
+    `derivatives[input](call, index)` that of one element of that input's gradient. `precision` says what happens under
+    autocast: `"lower"` computes in autocast's type, `"full"` in float32, `"any"` in the widest type given.
     """
 
     name: str
@@ -76,6 +85,7 @@ class Operation:
     source: str
     kernel: Pair | None = None
     precision: Literal["lower", "full", "any"] = "any"
+    repeated: tuple[str, ...] = ()
     inputs: tuple[str, ...] = field(init=False)
     options: dict[str, Any] = field(init=False)
     pair: Pair = field(init=False)
@@ -85,7 +95,8 @@ class Operation:
         self.inputs = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
         self.options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         self.pair = self.kernel or self.definition
-        self._function = _function_of(self)
+        self._sizes = Sizes(self.name, self.inputs, self.dimensions, self.repeated)
+        self._apply: Callable[..., Tensor] = _function_of(self).apply if self.gradients else self._without_gradient
 
     @property
     def definition(self) -> Pair:
@@ -111,34 +122,23 @@ class Operation:
         Raises `DimensionError`, which names the clashing dimension and both operands, for sizes that do not fit.
         """
         if torch.compiler.is_compiling():
-            return self._function.apply(None, options, *inputs)
+            return self._apply(None, options, *inputs)
+        self._sizes.check(inputs)
         recorder = current_recorder()
         try:
             if recorder is not None:
-                return recorder.record_call(self, inputs, options, self._function.apply)
+                return recorder.record_call(self, inputs, options, self._apply)
             if torch.is_grad_enabled():
-                return self._function.apply(None, options, *inputs)
+                return self._apply(None, options, *inputs)
             return _compute(self, inputs, options)[0]
-        except RuntimeError as failure:
-            self._explain_sizes(inputs, failure)
+        except (RuntimeError, TypeError):
+            self._sizes.check_repeated(inputs)
             raise
 
-    def _explain_sizes(self, inputs: tuple[Tensor | None, ...], failure: RuntimeError) -> None:
-        """Raise a `DimensionError` in place of `failure` where the inputs' sizes contradict `dimensions`."""
-        sizes: dict[str, tuple[int, str]] = {}
-        for name, tensor in zip(self.inputs, inputs, strict=False):
-            axes = self.dimensions.get(name, "...").split()
-            if tensor is None or axes[:1] != ["..."] and len(axes) != tensor.dim():
-                continue
-            for axis, size in zip(reversed(axes), reversed(tensor.shape), strict=False):
-                if axis == "...":
-                    break
-                known, first = sizes.setdefault(axis, (size, f"{name}{list(tensor.shape)}"))
-                if known != size:
-                    raise DimensionError(
-                        f"{self.name}: dimension {axis!r} is {known} in {first} but {size} in {name}{list(tensor.shape)}; "
-                        f"expected {name} as [{self.dimensions[name].replace(' ', ', ')}]"
-                    ) from failure
+    def _without_gradient(self, record: Any, options: Mapping[str, Any], *inputs: Tensor | None) -> Tensor:
+        """Take the place of the autograd function where no input has a derivative."""
+        with torch.no_grad():
+            return _compute(self, inputs, options)[0]
 
 
 def _autocast_device(inputs: tuple[Tensor | None, ...]) -> str | None:
@@ -158,7 +158,10 @@ def _cast(operation: Operation, inputs: tuple[Tensor | None, ...], device: str) 
         dtype = torch.float32
     else:
         return list(inputs)
-    return [t.to(dtype) if t is not None and t.dtype in (torch.float32, torch.bfloat16, torch.float16) else t for t in inputs]
+    return [t.to(dtype) if t is not None and t.dtype in _CASTABLE else t for t in inputs]
+
+
+_CASTABLE = (torch.float32, torch.bfloat16, torch.float16)
 
 
 def _compute(
@@ -172,6 +175,21 @@ def _compute(
         return operation.pair.forward(*_cast(operation, inputs, device), **options)
 
 
+def _arranged(
+    operation: Operation, gradients: tuple[Tensor | None, ...], dtypes: list[torch.dtype | None]
+) -> tuple[Tensor | None, ...]:
+    """One gradient for each given input, in the input's own type: autograd sums what several uses contribute in it."""
+    if len(gradients) != len(operation.inputs):
+        raise ValueError(
+            f"{operation.name}: the backward gave {len(gradients)} gradients; expected one (or None) for each of "
+            f"{', '.join(operation.inputs)}"
+        )
+    return tuple(
+        None if gradient is None or dtype is None else gradient.to(dtype)
+        for gradient, dtype in zip(gradients, dtypes, strict=False)
+    )
+
+
 def _function_of(operation: Operation) -> Any:
     """The operation as a `torch.autograd.Function`, named after it in the autograd graph."""
 
@@ -183,6 +201,7 @@ def _function_of(operation: Operation) -> Any:
         ctx.tensor_places = [isinstance(item, Tensor) for item in saved]
         ctx.pair = operation.pair
         ctx.record = record
+        ctx.dtypes = [None if tensor is None else tensor.dtype for tensor in inputs]
         return output
 
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -202,6 +221,7 @@ def _function_of(operation: Operation) -> Any:
                 gradients = ctx.pair.backward(saved, gradient, needed)
             else:
                 gradients = ctx.pair.backward(saved, gradient)
+        gradients = _arranged(operation, gradients, ctx.dtypes)
         if ctx.record is not None:
             ctx.record.receive(gradient, gradients)
         return (None, None, *gradients)

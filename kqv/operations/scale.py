@@ -6,23 +6,25 @@ from torch import Tensor
 
 from kqv.arithmetic import Expression, Index
 from kqv.operations.operation import Call, Operation, Saved
+from kqv.operations.shapes import Float, Num
 
 
-def forward(x: Tensor, *, factor: float) -> tuple[Tensor, Saved]:
+def forward(x: Num[Tensor, "*axes"], *, factor: float) -> tuple[Float[Tensor, "*axes"], Saved]:
+    """y = x·factor; whole numbers become floating-point ones."""
     return x * factor, (factor,)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, "*axes"]) -> tuple[Tensor | None, ...]:
     (factor,) = saved
     return (gradient * factor,)
 
 
 def derive(call: Call, index: Index) -> Expression:
-    return call.x[index] * float(call.factor)
+    return call.x[index] * float(call.options["factor"])
 
 
 def derive_x(call: Call, index: Index) -> Expression:
-    return call.gradient[index] * float(call.factor)
+    return call.gradient[index] * float(call.options["factor"])
 
 
 scale = Operation(

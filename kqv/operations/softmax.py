@@ -7,10 +7,14 @@ from torch import Tensor
 
 from kqv.arithmetic import Constant, Expression, Index, Max, Named, Sum, exp
 from kqv.operations.operation import Call, Operation, Pair, Saved
+from kqv.operations.shapes import Float
 
 
-def forward(x: Tensor) -> tuple[Tensor, Saved]:
-    largest = x.amax(-1, keepdim=True) if x.shape[-1] else x.sum(-1, keepdim=True)
+def forward(x: Float[Tensor, "*rows in"]) -> tuple[Float[Tensor, "*rows in"], Saved]:
+    """y[i] = exp(x[i] − max) / Σ_j exp(x[j] − max) in each row; zeros for a row where everything is masked (−∞)."""
+    if x.shape[-1] == 0:
+        return x, (x,)
+    largest = x.amax(-1, keepdim=True)
     # a row where everything is masked has no largest number: subtract nothing, and give it no weight
     exponentials = (x - largest.masked_fill(largest == float("-inf"), 0.0)).exp()
     total = exponentials.sum(-1, keepdim=True)
@@ -18,16 +22,23 @@ def forward(x: Tensor) -> tuple[Tensor, Saved]:
     return y, (y,)
 
 
-def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+def backward(saved: Saved, gradient: Float[Tensor, "*rows in"]) -> tuple[Tensor | None, ...]:
+    """∂C/∂x[i] = y[i]·(∂C/∂y[i] − Σ_j ∂C/∂y[j]·y[j]): more for one place is less for all others."""
     (y,) = saved
     return (y * (gradient - (gradient * y).sum(-1, keepdim=True)),)
 
 
 def kernel_forward(x: Tensor) -> tuple[Tensor, Saved]:
-    y = torch.softmax(x, -1)
-    # the kernel gives NaN exactly for the rows where everything is masked
-    y = y.nan_to_num(0.0) if x.shape[-1] else y
+    y = _without_empty_rows(torch.softmax(x, -1), x) if x.numel() else torch.softmax(x, -1)
     return y, (y,)
+
+
+def _without_empty_rows(y: Tensor, x: Tensor) -> Tensor:
+    """Zeros in place of the kernel's NaN in rows that are all −∞; NaN that came with the input stays."""
+    empty = x.amax(-1, keepdim=True) == float("-inf")
+    if y.device.type == "cpu" and not torch.compiler.is_compiling() and not empty.any():
+        return y  # looking is cheaper here than filling; elsewhere it would make the processor wait
+    return y.masked_fill(empty, 0.0)
 
 
 def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -36,7 +47,7 @@ def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]
 
 
 def derive(call: Call, index: Index) -> Expression:
-    *row, place = index
+    *row, _ = index
     scores = call.x[*row, :]
     largest = Named("max", Max(scores))
     if largest.value() == float("-inf"):

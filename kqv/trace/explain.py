@@ -2,228 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
 
-from kqv.arithmetic import Array, Constant, Elements, Expression, Index, Operand, Rendering, Total, number, walk
-from kqv.errors import TraceError
-from kqv.trace.cells import Cell, cell_text
+from kqv.arithmetic import Constant, Expression, Index, Operand, Total
+from kqv.trace.cells import Cell
+from kqv.trace.explanation import Arithmetic, Explanation, error_share
 from kqv.trace.movements import Movement
-from kqv.trace.records import CallRecord, TensorRecord
-
-TOLERANCE = 1e-5
-"""How far shown arithmetic and recorded value may lie apart, as a share of Σ|terms|."""
-
-
-@dataclass
-class Explanation:
-    """One number with the arithmetic that made it."""
-
-    cell: str
-    value: float
-    heading: str
-    formula: str
-    location: tuple[str, int]
-    expression: Expression | None
-    symbol: str = ""
-    note: str = ""
-    parts: list[Explanation] = field(default_factory=list)
-
-    @property
-    def evaluated(self) -> float | None:
-        """The shown arithmetic, evaluated in float64 from the shown operands."""
-        return None if self.expression is None else self.expression.value()
-
-    @property
-    def tolerance(self) -> float:
-        """How far value and arithmetic may lie apart: 1e-5 · Σ|terms|."""
-        return 0.0 if self.expression is None else TOLERANCE * float(self.expression.scale())
-
-    @property
-    def agrees(self) -> bool:
-        """Whether the shown arithmetic gives the recorded value."""
-        evaluated = self.evaluated
-        if evaluated is None:
-            return True
-        return evaluated == self.value or abs(evaluated - self.value) <= self.tolerance
-
-    def rendering(self, terms: int = 6) -> tuple[str, Rendering]:
-        """The arithmetic as text, and what the text shows."""
-        rendering = Rendering(terms)
-        return ("" if self.expression is None else self.expression.text(rendering)), rendering
+from kqv.trace.operands import RecordSource, named_ancestors, operands
+from kqv.trace.records import CallRecord, ForeignCall, TensorRecord, require
+from kqv.trace.update import UpdateRecord
 
 
-@dataclass(frozen=True)
-class RecordSource:
-    """A recorded tensor, or its gradient, as the operand of an expression."""
-
-    record: TensorRecord
-    of_gradient: bool = False
-    tensor: Tensor | None = None  # where it is neither: one consumer's own contribution
-
-    def _values(self) -> Tensor:
-        if self.tensor is not None:
-            return self.tensor
-        found = self.record.gradient if self.of_gradient else self.record.value
-        if found is None:
-            raise TraceError(f"{self.record.name} has no gradient: no backward pass went through it")
-        return found
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes of the axes."""
-        return tuple(self.record.tensor.shape)
-
-    def label(self, index: Index) -> str:
-        """The nearest named element that this one is a view or copy of."""
-        if self.of_gradient:
-            return cell_text("backward", self.record.name, index)
-        record, index = named_origin(self.record, index)
-        return cell_text("forward", record.name, index)
-
-    def integer(self, index: Index) -> int:
-        """One element of a tensor of whole numbers (an id, a target)."""
-        return int(self._values()[index])
-
-    def every_place(self) -> list[Index]:
-        """All places of the tensor, in order."""
-        return [tuple(int(i) for i in np.unravel_index(flat, self.shape)) for flat in range(self.record.tensor.numel())]
-
-    def places_of(self, value: int) -> list[Index]:
-        """The places where a tensor of whole numbers has this value."""
-        return [tuple(int(i) for i in place) for place in (self._values() == value).nonzero()]
-
-    def read(self, axes: Sequence[Array]) -> Array:
-        """Elements at the outer product of `axes`, in float64."""
-        grid = torch.meshgrid(*[torch.as_tensor(axis) for axis in axes], indexing="ij") if axes else ()
-        values = self._values().cpu()[tuple(grid)]
-        return values.to(torch.float64).numpy()
+def explain_value(cell: Cell, record: TensorRecord) -> Explanation:
+    """How one element of a tensor was computed."""
+    found = _value(record, cell.index)
+    return _of(found, cell, record)
 
 
-def named_origin(record: TensorRecord, index: Index) -> tuple[TensorRecord, Index]:
-    """Follow an element back through unnamed movements to the nearest tensor that has a name."""
-    while not record.names and isinstance(record.producer, Movement):
-        movement = record.producer
-        record, index = movement.locate(int(movement.origins(record.producer_place)[index]))
-    return record, index
-
-
-def operands(call: CallRecord) -> dict[str, Operand | None]:
-    """A call's inputs, output and gradient as operands, by name."""
-    names = call.operation.inputs
-    found: dict[str, Operand | None] = {
-        name: None if record is None else Operand(RecordSource(record))
-        for name, record in zip(names, call.inputs, strict=False)
-    }
-    found.update(dict.fromkeys(names[len(call.inputs) :]))
-    assert call.output is not None
-    found["output"] = Operand(RecordSource(call.output))
-    found["gradient"] = Operand(RecordSource(call.output, of_gradient=True))
-    return found
-
-
-def explain(cell: Cell, record: TensorRecord, make_call: Callable[[CallRecord], Any]) -> Explanation:
-    """Explain one element of a tensor (`forward`) or of its gradient (`backward`)."""
-    check_index(cell, record)
-    return _forward(cell, record, make_call) if cell.phase == "forward" else _backward(cell, record, make_call)
-
-
-def check_index(cell: Cell, record: TensorRecord) -> None:
-    """`TraceError` unless the cell names one element of the tensor."""
-    fits = len(cell.index) == len(record.sizes) and all(0 <= i < size for i, size in zip(cell.index, record.sizes, strict=True))
-    if not fits:
-        example = cell_text(cell.phase, cell.name, tuple(size - 1 for size in record.sizes))
-        raise TraceError(
-            f"{cell} is not one element of {cell.name}{record.shape_text}; "
-            f"each place counts from 0 to its size less one, the last is {example}"
-        )
-
-
-def _forward(cell: Cell, record: TensorRecord, make_call: Callable[[CallRecord], Any]) -> Explanation:
-    value = float(record.value[cell.index])
-    producer = record.producer
-    if isinstance(producer, CallRecord):
-        operation = producer.operation
-        expression = operation.derive(make_call(producer), cell.index)
-        return Explanation(str(cell), value, operation.name, operation.formula, record.location, expression, record.symbol)
-    if isinstance(producer, Movement):
-        origin, index = producer.locate(int(producer.origins(record.producer_place)[cell.index]))
-        expression = _element(RecordSource(origin), index)
-        return Explanation(
-            str(cell), value, producer.name, f"the element moved here by {producer.name}", record.location, expression, record.symbol
-        )
-    return Explanation(str(cell), value, "given", "given: nothing in this pass computed it", record.location, None, record.symbol)
-
-
-def _element(source: RecordSource, index: Index) -> Elements:
-    return Operand(source)[tuple(index)]
-
-
-def _backward(cell: Cell, record: TensorRecord, make_call: Callable[[CallRecord], Any]) -> Explanation:
-    gradient = record.gradient
-    if gradient is None:
-        raise TraceError(f"{cell.name} has no gradient: nothing behind it leads to the loss, or no backward pass was run")
+def explain_gradient(cell: Cell, record: TensorRecord) -> Explanation:
+    """How one element of a tensor's gradient was computed: what each use of the element contributes."""
+    gradient = require(record.gradient, cell.name)
     value = float(gradient[cell.index])
-    parts = list(_contributions(record, cell.index, make_call, cell))
+    parts = list(_contributions(record, cell.index))
     if not parts:
-        return Explanation(
-            str(cell), value, "loss", "∂C/∂C = 1: the backward pass starts here", record.location, Constant(1.0), record.symbol
-        )
+        return _of(_start(value, record), cell, record)
     if len(parts) == 1:
-        part = parts[0]
-        return Explanation(str(cell), value, part.heading, part.formula, part.location, part.expression, record.symbol)
-    total = Total(tuple(part.expression for part in parts if part.expression is not None))
+        parts[0].value = value
+        return _of(parts[0], cell, record)
+    known = [part.expression for part in parts if part.expression is not None]
+    whole = len(known) == len(parts)
+    formula = " + ".join(f"∂C/∂({part.heading})" for part in parts)
+    found = Arithmetic(
+        value,
+        f"sum of {len(parts)} uses",
+        f"the sum of what {len(parts)} uses contribute" if len(formula) > 200 else formula,
+        record.location,
+        Total(tuple(known)) if whole else None,
+        max(error_share(gradient.dtype), *(part.share for part in parts)),
+    )
+    return _of(found, cell, record, parts)
+
+
+def _of(found: Arithmetic, cell: Cell, record: TensorRecord, parts: list[Arithmetic] | None = None) -> Explanation:
+    tensors: list[str] = []
+    if cell.phase == "forward" and isinstance(record.producer, ForeignCall):
+        tensors = [origin.name for source in record.producer.sources for origin in named_ancestors(source)]
     return Explanation(
-        str(cell), value, f"sum over {len(parts)} uses", "the sum of what each use contributes",
-        record.location, total, record.symbol, parts=parts,
+        found.value, found.heading, found.formula, found.location, found.expression, found.share, found.consulted,
+        cell=cell, symbol=record.symbol, parts=parts or [], tensors=tuple(dict.fromkeys(tensors)),
     )  # fmt: skip
 
 
-def _contributions(
-    record: TensorRecord, index: Index, make_call: Callable[[CallRecord], Any], cell: Cell
-) -> list[Explanation]:
+def _value(record: TensorRecord, index: Index) -> Arithmetic:
+    tensor = record.value
+    value, share, producer = float(tensor[index]), error_share(tensor.dtype), record.producer
+    if isinstance(producer, CallRecord):
+        operation = producer.operation
+        expression, consulted = _derived(operation.derive, producer, index)
+        return Arithmetic(value, operation.name, operation.formula, record.location, expression, share, consulted)
+    if isinstance(producer, Movement):
+        origin, place = producer.locate(record.producer_place, index)
+        element = Operand(RecordSource(origin))[tuple(place)]
+        formula = f"the same number, moved here by {producer.name}"
+        return Arithmetic(value, producer.name, formula, record.named_at, element, share)
+    if isinstance(producer, UpdateRecord):
+        return producer.arithmetic(index)
+    if isinstance(producer, ForeignCall):
+        formula = f"computed by PyTorch's {producer.name}, whose formula is not known here"
+        return Arithmetic(value, producer.name, formula, record.location)
+    given = {"parameter": "a weight of the model", "buffer": "a constant of the model", "activation": "an input"}[record.kind]
+    return Arithmetic(value, "given", f"given: {given}, nothing in this pass computed it", record.named_at)
+
+
+def _derived(derive: Any, call: CallRecord, index: Index) -> tuple[Expression, list[Cell]]:
+    """The arithmetic of one element, and the whole numbers (ids, targets) that decided what it is."""
+    given = operands(call)
+    expression = derive(call.operation.call(given, call.options), index)
+    sources = [operand.source for operand in given.values() if operand is not None]
+    consulted = [cell for source in sources if isinstance(source, RecordSource) for cell in source.consulted]
+    return expression, list(dict.fromkeys(consulted))
+
+
+def _start(value: float, record: TensorRecord) -> Arithmetic:
+    if value == 0 and record.consumers:
+        return Arithmetic(value, "unused", "no use of this element leads to the loss", record.named_at, Constant(0.0))
+    formula = "∂C/∂C = 1: the backward pass starts here" if value == 1 else "the backward pass starts here, with this number"
+    return Arithmetic(value, "start", formula, record.location, Constant(value))
+
+
+def _contributions(record: TensorRecord, index: Index) -> Iterator[Arithmetic]:
     """What each use of an element adds to its gradient; views and copies are followed to the uses behind them."""
-    found: list[Explanation] = []
     for consumer, place in record.consumers:
-        if isinstance(consumer, Movement):
+        if isinstance(consumer, CallRecord):
+            yield from _use(consumer, place, index)
+        elif isinstance(consumer, Movement):
             for output, where in consumer.destinations(place, index):
-                found.extend(_contributions(output, where, make_call, cell))
-            continue
-        kept = consumer.input_gradients[place] if consumer.input_gradients else None
-        if kept is None:
-            continue
-        operation = consumer.operation
-        name = operation.inputs[place]
-        value = float(kept.read(f"a gradient of {operation.name}")[index])
-        expression = operation.derivatives[name](make_call(consumer), index)
-        use = consumer.output.name if consumer.output is not None else operation.name
-        found.append(
-            Explanation(
-                f"part of {cell} through {use}", value, f"{operation.name}, backward",
-                operation.gradients[name], (consumer.file, consumer.line), expression,
-            )  # fmt: skip
-        )
-    return found
+                yield from _moved(consumer, output, where)
+        elif any(output.tensor.requires_grad for output in consumer.outputs):
+            through = ", ".join(output.name for output in consumer.outputs if output.name)
+            formula = f"through PyTorch's {consumer.name}, whose derivative is not known here"
+            yield Arithmetic(float("nan"), f"{consumer.name} → {through}", formula, consumer.location)
 
 
-def sources(explanation: Explanation) -> list[tuple[str, float]]:
-    """Every element that the arithmetic uses, with its value, largest first."""
-    found: dict[str, float] = {}
-    if explanation.expression is not None:
-        for part in walk(explanation.expression):
-            if isinstance(part, Elements):
-                flat = part.values().reshape(-1)
-                for place in range(flat.size):
-                    index = tuple(int(i) for i in np.unravel_index(place, part.shape)) if part.shape else ()
-                    element = part.at(index)
-                    assert isinstance(element, Elements)
-                    found[element.label()] = float(flat[place])
-    return sorted(found.items(), key=lambda item: -abs(item[1]))
+def _use(call: CallRecord, place: int, index: Index) -> Iterator[Arithmetic]:
+    gradient = call.input_gradient(place)
+    if gradient is None or call.output is None:
+        return
+    operation = call.operation
+    name = operation.inputs[place]
+    expression, consulted = _derived(operation.derivatives[name], call, index)
+    output = call.output.gradient
+    share = error_share(gradient.dtype, call.output.tensor.dtype, gradient.dtype if output is None else output.dtype)
+    heading = f"{name} of {operation.name} → {call.output.name or 'an unnamed result'}"
+    yield Arithmetic(float(gradient[index]), heading, operation.gradients[name], call.location, expression, share, consulted)
 
 
-__all__ = ["TOLERANCE", "Explanation", "explain", "number", "operands", "sources"]
+def _moved(movement: Movement, output: TensorRecord, index: Index) -> Iterator[Arithmetic]:
+    """A moved element's gradient: that of the named tensor it went to, or of the uses behind an unnamed one."""
+    if not output.names:
+        yield from _contributions(output, index)
+        return
+    gradient = output.gradient
+    if gradient is None:
+        return
+    element = Operand(RecordSource(output, of_gradient=True))[tuple(index)]
+    formula = f"the gradient of the element that {movement.name} moved to {output.name}"
+    value = float(gradient[index])
+    yield Arithmetic(value, f"moved to {output.name}", formula, output.named_at, element, error_share(gradient.dtype))
+
+
+def explain_update(cell: Cell, update: UpdateRecord, record: TensorRecord) -> Explanation:
+    """How one new weight was computed, or what the optimizer remembered."""
+    remembered = update.remembered(cell.name)
+    if remembered is None:
+        return _of(update.arithmetic(cell.index), cell, record)
+    value, formula = float(remembered[cell.index]), update.story(cell.name)
+    return _of(Arithmetic(value, "given", formula), cell, record)

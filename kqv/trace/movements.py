@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from kqv.trace.kept import Kept
+
 if TYPE_CHECKING:
     from kqv.trace.records import TensorRecord
 
@@ -23,7 +25,8 @@ view view_as reshape reshape_as transpose swapaxes permute movedim flatten unfla
 broadcast_to split chunk unbind tensor_split narrow select contiguous clone repeat repeat_interleave roll flip
 index_select gather take_along_dim tile cat concat stack hstack vstack t adjoint diagonal
 """.split()
-_COPIES = "to float double half bfloat16 int long detach type_as cpu cuda alias".split()
+_COPIES = "to float double half bfloat16 int long detach type_as cpu cuda alias clone contiguous".split()
+_SPOKEN = {"__getitem__": "slice", "__get__": "transpose"}
 
 
 def _functions(names: list[str]) -> set[Callable[..., Any]]:
@@ -32,11 +35,24 @@ def _functions(names: list[str]) -> set[Callable[..., Any]]:
 
 
 COPIES: set[Callable[..., Any]] = _functions(_COPIES)
+"""Functions that leave each element at its place, and may change device and type."""
+
 MOVEMENTS: set[Callable[..., Any]] = (
     _functions(_NAMES)
     | COPIES
-    | {Tensor.__getitem__, Tensor.T.__get__, Tensor.mT.__get__, Tensor.H.__get__, Tensor.data.__get__}
+    | {Tensor.__getitem__, *(vars(torch._C.TensorBase)[name].__get__ for name in ("T", "mT", "H", "data"))}
 )
+"""Functions whose every output element is an element of an input."""
+
+
+def moves(function: Callable[..., Any], sources: list[Tensor], outputs: list[Tensor]) -> bool:
+    """Whether this call only moved elements: not where a type changed so that numbers did (7.9 to 7, a view as bytes)."""
+    if not sources or not outputs:
+        return False
+    given, found = sources[0].dtype, outputs[0].dtype
+    if function in COPIES:
+        return found.is_floating_point or not given.is_floating_point
+    return found == given or len(sources) > 1
 
 
 @dataclass
@@ -49,65 +65,108 @@ class Movement:
     sources: list[TensorRecord]
     outputs: dict[int, TensorRecord] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # what the function was called with, without the tensors that it moved: these are numbered anew
+        self.args = _map_tensors(self.args[1:], Kept.of)
+        self.kwargs = {name: _map_tensors(value, Kept.of) for name, value in self.kwargs.items()}
+
     @property
     def name(self) -> str:
         """The function's name: `view`, `split`, …"""
         name = getattr(self.function, "__name__", "view")
-        return {"__getitem__": "slice", "__get__": "transpose"}.get(name, name)
+        return _SPOKEN.get(name, name)
 
     @cached_property
-    def _maps(self) -> list[Tensor]:
+    def maps(self) -> list[Tensor]:
         """For each output a tensor of its shape: the place of each element, counted through all sources."""
         numbered, start = [], 0
         for source in self.sources:
-            size = source.tensor.numel()
-            small = start + size < 2**31
-            places = torch.arange(start, start + size, dtype=torch.int32 if small else torch.int64)
-            numbered.append(places.reshape(source.tensor.shape))
-            start += size
+            stop = start + source.tensor.numel()
+            places = torch.arange(start, stop, dtype=torch.int32 if stop < 2**31 else torch.int64)
+            numbered.append(places.reshape(source.sizes))
+            start = stop
         if self.function in COPIES:
             return numbered
-        given = self.args[0]
-        first = numbered[0] if isinstance(given, Tensor) else type(given)(numbered)
-        moved = self.function(first, *self.args[1:], **self.kwargs)
+        first: Any = numbered if self._takes_list else numbered[0]
+        moved = self.function(first, *_map_kept(self.args), **{name: _map_kept(value) for name, value in self.kwargs.items()})
         return list(moved) if isinstance(moved, (tuple, list)) else [moved]
 
-    def origins(self, output: int) -> Tensor:
-        """The place of each element of output number `output`, counted through all sources (`locate` says where)."""
-        return self._maps[output]
+    @property
+    def _takes_list(self) -> bool:
+        return getattr(self.function, "__name__", "") in {"cat", "concat", "stack", "hstack", "vstack"}
 
-    def locate(self, place: int) -> tuple[TensorRecord, tuple[int, ...]]:
-        """The source and the index that a place counted through all sources stands for."""
+    @cached_property
+    def _sorted(self) -> list[tuple[Tensor, Tensor]]:
+        """For each output the origins in ascending order, and the output's flat places in that order."""
+        found = [places.reshape(-1).sort() for places in self.maps]
+        return [(values, order) for values, order in found]
+
+    def start(self, source: int) -> int:
+        """The first place of a source, counted through all sources."""
+        return sum(record.tensor.numel() for record in self.sources[:source])
+
+    def locate(self, output: int, index: tuple[int, ...]) -> tuple[TensorRecord, tuple[int, ...]]:
+        """Where the element `index` of output number `output` came from: the source and the place in it."""
+        place = int(self.maps[output][index])
         for source in self.sources:
             size = source.tensor.numel()
             if place < size:
-                return source, tuple(int(i) for i in torch.unravel_index(torch.tensor(place), source.tensor.shape))
+                return source, unflatten(place, source.sizes)
             place -= size
         raise IndexError("place lies outside of all sources")
 
     def destinations(self, source: int, index: tuple[int, ...]) -> list[tuple[TensorRecord, tuple[int, ...]]]:
         """Every output element that is the element `index` of source number `source`."""
-        place = sum(record.tensor.numel() for record in self.sources[:source]) + _flat(index, self.sources[source].tensor.shape)
-        return [
-            (record, tuple(int(i) for i in found))
-            for number, record in self.outputs.items()
-            for found in (self._maps[number] == place).nonzero()
-        ]
+        place = self.start(source) + flatten(index, self.sources[source].sizes)
+        found = []
+        for number, record in self.outputs.items():
+            values, order = self._sorted[number]
+            first, last = torch.searchsorted(values, torch.tensor([place, place + 1], dtype=values.dtype)).tolist()
+            found += [(record, unflatten(int(flat), record.sizes)) for flat in order[first:last]]
+        return found
 
     def gradient_of_source(self, source: int, gradients: Mapping[int, Tensor]) -> Tensor:
         """Sum of the outputs' gradients at the places where each element of the source went."""
-        start = sum(record.tensor.numel() for record in self.sources[:source])
-        shape = self.sources[source].tensor.shape
-        total = torch.zeros(shape.numel(), dtype=next(iter(gradients.values())).dtype)
+        start, shape = self.start(source), torch.Size(self.sources[source].sizes)
+        given = next(iter(gradients.values()))
+        total = torch.zeros(shape.numel(), dtype=given.dtype)
         for number, gradient in gradients.items():
-            places = self._maps[number].reshape(-1) - start
+            places = self.maps[number].reshape(-1) - start
             inside = (places >= 0) & (places < shape.numel())
             total.index_add_(0, places[inside], gradient.detach().cpu().reshape(-1)[inside])
-        return total.reshape(shape)
+        return total.reshape(shape).to(given.device)
 
 
-def _flat(index: tuple[int, ...], shape: torch.Size) -> int:
+def flatten(index: tuple[int, ...], sizes: tuple[int, ...]) -> int:
+    """The place of an element when a tensor's elements are counted row by row."""
     place = 0
-    for at, size in zip(index, shape, strict=True):
+    for at, size in zip(index, sizes, strict=True):
         place = place * size + at
     return place
+
+
+def unflatten(place: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """The index of the element at a place counted row by row."""
+    index = []
+    for size in reversed(sizes):
+        place, at = divmod(place, size)
+        index.append(at)
+    return tuple(reversed(index))
+
+
+def _map_tensors(item: Any, change: Callable[[Tensor], Any]) -> Any:
+    """The same with every tensor in it, also in tuples and lists, changed."""
+    if isinstance(item, Tensor):
+        return change(item)
+    if type(item) in (tuple, list):
+        return type(item)(_map_tensors(part, change) for part in item)
+    return item
+
+
+def _map_kept(item: Any) -> Any:
+    """The arguments again, with the tensors among them (indices of a selection) read and brought to the CPU."""
+    if isinstance(item, Kept):
+        return item.read("an index that a selection was made with").cpu()
+    if type(item) in (tuple, list):
+        return type(item)(_map_kept(part) for part in item)
+    return item

@@ -1,25 +1,31 @@
 """Recording: what happens in a pass, kept by reference: calls of operations, movements of elements, names.
 
 `note` gives a tensor its name and dimensions in model code. While a `Recorder` is active in a thread, every call of an
-operation is kept with its inputs, output and gradients; views, slices, joins and copies are kept as movements.
+operation is kept with its inputs, output and gradients; views, slices, joins and copies are kept as movements; other
+functions of PyTorch as foreign calls, whose formula is not known here.
 """
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from kqv.dimensions import Bindings, parse
-from kqv.trace.movements import MOVEMENTS, Movement
-from kqv.trace.records import CallRecord, Name, TensorRecord
+from kqv.errors import TraceError
+from kqv.trace.kept import Kept
+from kqv.trace.location import Location, caller
+from kqv.trace.movements import MOVEMENTS, Movement, moves
+from kqv.trace.records import AnyOperation, CallRecord, ForeignCall, Kind, Name, TensorRecord
 
 _active: dict[int, Recorder] = {}  # by thread: a recorder sees only the thread that opened it
+_computes_nothing = torch._C.DisableTorchFunction  # inside it, functions of PyTorch are not part of the model
+_NOT_OF_THE_MODEL = {vars(torch._C.TensorBase)["grad"].__get__, torch.autograd.grad}
 
 
 def current_recorder() -> Recorder | None:
@@ -36,8 +42,9 @@ def note(name: str, tensor: Tensor, dimensions: str, symbol: str = "") -> Tensor
     """Name a tensor and its dimensions, and return it unchanged; without an active recorder nothing else happens.
 
     `note("scores", scores, "batch head query key")` inside a module at `blocks.0.attention` names the tensor
-    `blocks.0.attention.scores`. `symbol` is what a book calls it (z², a²). Raises `DimensionError` while recording
-    when a dimension has another size than before in the same module call (`batch`, `model`, `vocab`: same pass).
+    `blocks.0.attention.scores`; outside of all modules the name stands alone. `symbol` is what a book calls it
+    (z², a²). Raises `DimensionError` while recording when a dimension has another size than before in the same module
+    call (`batch`, `model`, `vocab`: same pass).
     """
     if torch.compiler.is_compiling() or not _active:
         return tensor
@@ -47,65 +54,73 @@ def note(name: str, tensor: Tensor, dimensions: str, symbol: str = "") -> Tensor
     return tensor
 
 
-class AnyOperation(Protocol):
-    """What the recorder needs of an operation."""
-
-    name: str
-    inputs: tuple[str, ...]
-
-
-def caller() -> tuple[str, int]:
-    """File and line of the model code that called an operation or `note`."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None:
-        module = frame.f_globals.get("__name__", "")
-        if not module.startswith(("kqv.trace", "kqv.operations", "torch.")) and module != "torch":
-            break
-        frame = frame.f_back
-    return frame.f_code.co_filename, frame.f_lineno
-
-
 class Recorder(TorchFunctionMode):
     """Keeps calls, movements and names of the passes of one thread."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.tensors: dict[int, TensorRecord] = {}
+        self.records: list[TensorRecord] = []
         self.calls: list[CallRecord] = []
         self.by_name: dict[str, TensorRecord] = {}
         self.path: list[tuple[str, Bindings]] = [("", Bindings())]
-        self._inside = 0  # above zero while an operation computes: what it does inside is not part of the model
-        self._thread = threading.get_ident()
+        self.thread = 0
+        self.leaf_hooks: list[RemovableHandle] = []
+        self._by_id: dict[int, TensorRecord] = {}  # a record keeps its tensor alive, so the id stays its own
+        self._uses_of_name: dict[str, int] = {}
 
     def __enter__(self) -> Recorder:
-        self._thread = threading.get_ident()
-        if self._thread in _active:
-            raise RuntimeError("a trace is already being recorded in this thread; leave it before opening another")
-        _active[self._thread] = self
-        super().__enter__()
+        self.thread = threading.get_ident()
+        if self.thread in _active:
+            raise TraceError("a trace is already being recorded in this thread; leave it before opening another")
+        _active[self.thread] = self
+        super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        del _active[self._thread]
-        super().__exit__(*exception)
+        del _active[self.thread]
+        super().__exit__(*exception)  # type: ignore[no-untyped-call]
+        del self.path[1:]
+        for hook in self.leaf_hooks:
+            hook.remove()
+        self.leaf_hooks.clear()
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """See every function of PyTorch that this thread calls; keep those that only move elements."""
+        """See every function of PyTorch that this thread calls; keep those that make tensors of tensors."""
         output = function(*args, **(kwargs or {}))
-        # -1: no backward pass is running, whose own views and sums are not part of the model
-        if not self._inside and function in MOVEMENTS and torch._C._current_graph_task_id() == -1:
-            self._move(function, args, kwargs or {}, output)
+        if isinstance(output, (Tensor, tuple, list)) or function is Tensor.__setitem__:
+            # -1: no backward pass is running, whose own views and sums are not part of the model
+            if torch._C._current_graph_task_id() == -1 and function not in _NOT_OF_THE_MODEL:
+                with _computes_nothing():
+                    self._keep(function, args, kwargs or {}, output)
         return output
 
-    def _move(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
-        outputs = [item for item in (output if isinstance(output, (tuple, list)) else [output]) if isinstance(item, Tensor)]
+    def _keep(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
         given = args[0] if args else None
-        sources = [given] if isinstance(given, Tensor) else [item for item in given or () if isinstance(item, Tensor)]
-        if not sources or any(out is source for out in outputs for source in sources):
-            return
-        movement = Movement(function, args, kwargs, [self.record(source) for source in sources], len(outputs))
+        if function in MOVEMENTS:
+            sources, outputs = _tensors(given), _tensors(output)
+            if any(made is source for made in outputs for source in sources):
+                return  # contiguous() of a contiguous tensor: nothing moved
+            if moves(function, sources, outputs):
+                self._keep_movement(function, args, kwargs, sources, outputs)
+                return
+        sources = _tensors((args, tuple(kwargs.values())))
+        outputs = _tensors(given if function is Tensor.__setitem__ else output)
+        changed = [made for made in outputs if any(made is source for source in sources)]
+        if all(self._is_known_unchanged(made) for made in changed):
+            outputs = [made for made in outputs if not any(made is known for known in changed)]
+        if sources and outputs:
+            self._keep_foreign(getattr(function, "__name__", "function"), sources, outputs)
+
+    def _is_known_unchanged(self, tensor: Tensor) -> bool:
+        record = self._by_id.get(id(tensor))
+        return record is None or record.kept.unchanged
+
+    def _keep_movement(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], sources: list[Tensor], outputs: list[Tensor]
+    ) -> None:  # fmt: skip
+        movement = Movement(function, args, kwargs, [self.record(source) for source in sources])
         for place, source in enumerate(movement.sources):
             source.consumers.append((movement, place))
         for place, tensor in enumerate(outputs):
@@ -114,52 +129,146 @@ class Recorder(TorchFunctionMode):
                 record.producer, record.producer_place = movement, place
                 movement.outputs[place] = record
 
+    def _keep_foreign(self, name: str, sources: list[Tensor], outputs: list[Tensor]) -> None:
+        call = ForeignCall(name.strip("_") if name != "__get__" else "property", self.path[-1][0], caller())
+        known = [self._by_id.get(id(source)) for source in sources]  # before a change in place makes a new record
+        call.sources = [record or self.record(source) for record, source in zip(known, sources, strict=True)]
+        for place, source in enumerate(call.sources):
+            source.consumers.append((call, place))
+        for place, tensor in enumerate(outputs):
+            record = self.record(tensor, changed_by=call)
+            if record.producer in (None, call):
+                record.producer, record.producer_place = call, place
+                call.outputs.append(record)
+                self._await_gradient(record, tensor)
+
     def record_call(
         self, operation: AnyOperation, inputs: tuple[Tensor | None, ...], options: dict[str, Any], apply: Callable[..., Tensor]
     ) -> Tensor:
         """Run one call of an operation and keep it with its inputs and output; its gradients come with the backward."""
-        file, line = caller()
-        call = CallRecord(operation, options, self.path[-1][0], file, line, len(self.calls))
-        self._inside += 1
-        try:
+        with _computes_nothing():
+            call = CallRecord(operation, options, self.path[-1][0], caller(), len(self.calls))
+            for place, tensor in enumerate(inputs):
+                record = None if tensor is None else self.record(tensor)
+                call.inputs.append(record)
+                if record is not None:
+                    record.consumers.append((call, place))
+            call.differentiated = tuple(tensor is not None and tensor.requires_grad for tensor in inputs)
             output = apply(call, options, *inputs)
-        finally:
-            self._inside -= 1
-        for place, tensor in enumerate(inputs):
-            record = None if tensor is None else self.record(tensor)
-            call.inputs.append(record)
-            if record is not None:
-                record.consumers.append((call, place))
-        call.output = self.record(output)
-        call.output.producer = call
-        self.calls.append(call)
+            if any(output is tensor for tensor in inputs):
+                output = output.view_as(output)  # what goes in and what comes out are recorded apart
+            call.output = self.record(output)
+            call.output.producer = call
+            self.calls.append(call)
         return output
 
-    def record(self, tensor: Tensor) -> TensorRecord:
-        """The record of a tensor, new when it is first seen; the record keeps the tensor alive, so its id stays its own."""
-        found = self.tensors.get(id(tensor))
-        if found is None:
-            found = self.tensors[id(tensor)] = TensorRecord(tensor, len(self.tensors))
-        return found
+    def record(self, tensor: Tensor, changed_by: ForeignCall | None = None, kind: Kind = "activation") -> TensorRecord:
+        """The record of a tensor: a new one when it is first seen, and when it was changed in place since."""
+        found = self._by_id.get(id(tensor))
+        if found is not None and found.kept.unchanged:
+            return found
+        record = TensorRecord(tensor, len(self.records), kind)
+        if found is not None:  # the old record stays, and keeps the object alive too
+            record.kind = found.kind
+            record.producer = changed_by or ForeignCall("change in place", self.path[-1][0], Location(), [found], [record])
+        self.records.append(record)
+        self._by_id[id(tensor)] = record
+        return record
+
+    def forget(self, tensor: Tensor) -> None:
+        """Let the next use of this tensor begin a new record: the optimizer gave it new numbers."""
+        self._by_id.pop(id(tensor), None)
 
     def note(self, name: str, tensor: Tensor, dimensions: str, symbol: str = "") -> None:
         """Name a tensor under the path of the module that is being called."""
         path, bindings = self.path[-1]
         names = parse(dimensions)
         full = f"{path}.{name}" if path else name
-        bindings.bind(full, names, tensor.shape)
-        file, line = caller()
-        self.give_name(self.record(tensor), Name(full, names, symbol, path, file, line))
+        with _computes_nothing():
+            bindings.bind(full, names, tensor.shape)
+            record = self.record(tensor)
+            self._await_gradient(record, tensor)
+        self.give_name(record, Name(full, names, symbol, path, caller()))
+
+    def suggest_name(self, tensor: Tensor, name: Name) -> None:
+        """A name for a tensor, taken only when the model gives it none; of several the first, the innermost."""
+        record = self.record(tensor)
+        if record.likely_name is None:
+            record.likely_name = name
+            self._await_gradient(record, tensor)
+
+    def name_the_rest(self) -> None:
+        """Name what nobody named: results by their module or function, the rest by what it was given to."""
+        for record in self.records:
+            producer = record.producer
+            if record.names or (isinstance(producer, Movement) and record.likely_name is None):
+                continue
+            if record.likely_name is not None:
+                self.give_name(record, record.likely_name)
+            elif isinstance(producer, (CallRecord, ForeignCall)):
+                self.give_name(record, Name(_joined(producer.path, producer.name), path=producer.path, location=producer.location))
+            elif producer is None:
+                self.give_name(record, _name_by_use(record))
 
     def give_name(self, record: TensorRecord, name: Name) -> None:
         """Add a name to a record; a name that another tensor has already gets a number (`scores#2`)."""
-        taken = self.by_name.get(name.name)
-        if taken is record:
-            record.names = [name if known.name == name.name and name.dimensions else known for known in record.names]
-            return
-        base, count = name.name, 1
-        while name.name in self.by_name:
-            count += 1
-            name = name.renamed(f"{base}#{count}")
+        for place, known in enumerate(record.names):
+            if known.name.partition("#")[0] == name.name:
+                record.names[place] = name.renamed(known.name) if name.dimensions else known
+                return
+        count = self._uses_of_name[name.name] = self._uses_of_name.get(name.name, 0) + 1
+        if count > 1:
+            name = name.renamed(f"{name.name}#{count}")
         record.names.append(name)
         self.by_name[name.name] = record
+
+    def name_parameter(self, record: TensorRecord, name: str) -> None:
+        """Name a parameter as its module does; the dimensions come when the module notes it."""
+        self.give_name(record, Name(name, path=name.rpartition(".")[0]))
+
+    def await_parameter_gradient(self, record: TensorRecord, parameter: Tensor) -> None:
+        """Keep the gradient that a parameter gets in backward passes of this trace."""
+        with _computes_nothing():
+            self._await_gradient(record, parameter)
+
+    def _await_gradient(self, record: TensorRecord, tensor: Tensor) -> None:
+        """Keep the gradient that PyTorch brings to this tensor; outputs of operations get theirs from their call."""
+        if not tensor.requires_grad or record.awaits_gradient or isinstance(record.producer, CallRecord):
+            return
+        record.awaits_gradient = True
+        is_leaf, thread = tensor.is_leaf, self.thread
+
+        def keep(gradient: Tensor) -> None:
+            if not gradient.is_cuda and threading.get_ident() != thread:
+                return  # another thread trains the same model
+            with _computes_nothing():
+                before = record.received if is_leaf else None
+                record.received = Kept.of(gradient if before is None else before.tensor + gradient)
+
+        hook: RemovableHandle = tensor.register_hook(keep)  # type: ignore[no-untyped-call]
+        if is_leaf:
+            self.leaf_hooks.append(hook)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _name_by_use(record: TensorRecord) -> Name:
+    """The name of something given: what the first operation that takes it calls it."""
+    for consumer, place in record.consumers:
+        if isinstance(consumer, CallRecord):
+            name = consumer.operation.inputs[place]
+            return Name(_joined(consumer.path, name), path=consumer.path, location=consumer.location)
+    return Name("given")
+
+
+def _tensors(item: Any) -> list[Tensor]:
+    """The tensors in an argument or a result, also those in tuples, lists and dictionaries."""
+    if isinstance(item, Tensor):
+        return [item]
+    if isinstance(item, dict):
+        item = tuple(item.values())
+    if isinstance(item, (tuple, list)):
+        return [tensor for part in item for tensor in _tensors(part)]
+    return []

@@ -3,142 +3,238 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
-from kqv.dimensions import Bindings
 from kqv.errors import TraceError
-from kqv.trace.cells import Cell, parse_cell
-from kqv.trace.explain import Explanation, explain, operands
-from kqv.trace.movements import Movement
+from kqv.trace.ancestry import Path, path_back, walk_back
+from kqv.trace.cells import Cell, read_cell
+from kqv.trace.explain import explain_gradient, explain_update, explain_value
+from kqv.trace.explanation import Explanation
+from kqv.trace.meanings import Labels, Meanings
+from kqv.trace.modules import named_tensors, unwrapped, watch
 from kqv.trace.recorder import Recorder
-from kqv.trace.records import CallRecord, Name, TensorRecord
+from kqv.trace.records import Kind, Name, TensorRecord, require
+from kqv.trace.update import Optimizer, UpdateRecord, take_step
 
 
 class Trace:
-    """Record what a module does.
+    """Record what a module does: forward, backward and update.
 
         with Trace(model) as trace:
             loss = squared_error(model(x), y)
             loss.backward()
+            trace.step(optimizer)
         trace["layers.0.z"].value, trace["layers.0.z"].gradient
         print(trace.cell("grad:layers.0.weight[7,300]"))
 
-    The model runs in evaluation mode, or in training mode with `training=True` (dropout masks are then recorded).
-    A module that is not of this package is traced by its submodules, without formulas.
+    The model runs in evaluation mode, or in training mode with `training=True` (dropout masks are then recorded); its
+    own mode is restored at the end. Values are kept by reference, with a check that nothing changed them since. A
+    module that is not of this package is traced by its submodules, without formulas. Only the thread that opened the
+    trace is recorded. Without a module, calls of operations and notes are recorded alone.
     """
 
-    def __init__(self, model: nn.Module, training: bool = False) -> None:
-        self.model = model
+    def __init__(self, model: nn.Module | None = None, training: bool = False) -> None:
+        self.model = None if model is None else unwrapped(model)
         self.training = training
         self.recorder = Recorder()
-        self.updates: dict[str, Any] = {}
-        self._was_training: list[tuple[nn.Module, bool]] = []
-        self._handles: list[RemovableHandle] = []
-        self._stance: AbstractContextManager[Any] | None = None
+        self.updates: dict[str, UpdateRecord] = {}
+        self.meanings = Meanings()
+        self._stack: ExitStack | None = None
+        self._parameter_names: dict[int, str] = {}
 
     def __enter__(self) -> Trace:
-        if "torch._dynamo" in sys.modules:  # compiled code would hide its operations
-            import torch
-
-            self._stance = torch.compiler.set_stance("force_eager")
-            self._stance.__enter__()
-        self._was_training = [(module, module.training) for module in self.model.modules()]
-        self.model.train(self.training)
-        self.recorder.__enter__()
-        for name, tensor in [*self.model.named_parameters(remove_duplicate=False), *self.model.named_buffers()]:
-            self.recorder.give_name(self.recorder.record(tensor), Name(_plain(name), (), path=_plain(name).rpartition(".")[0]))
-        for name, module in self.model.named_modules():
-            self._watch(_plain(name), module)
+        if self._stack is not None or self.recorder.records:
+            raise TraceError("this trace has recorded already; make a new Trace for another pass")
+        with ExitStack() as stack:
+            if "torch._dynamo" in sys.modules:  # compiled code would hide its operations
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
+            stack.enter_context(self.recorder)
+            if self.model is not None:
+                self._enter_model(self.model, stack)
+            self._stack = stack.pop_all()
         return self
 
+    def _enter_model(self, model: nn.Module, stack: ExitStack) -> None:
+        modes = [(module, module.training) for module in model.modules()]
+        stack.callback(_restore, modes)
+        model.train(self.training)
+        for name, tensor in named_tensors(model):
+            kind: Kind = "parameter" if isinstance(tensor, nn.Parameter) else "buffer"
+            record = self.recorder.record(tensor, kind=kind)
+            self.recorder.give_name(record, Name(name, path=name.rpartition(".")[0]))
+            self.recorder.await_parameter_gradient(record, tensor)
+            self._parameter_names.setdefault(id(tensor), name)
+        for handle in watch(model, self.recorder):
+            stack.callback(handle.remove)
+
     def __exit__(self, *exception: Any) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles.clear()
-        self.recorder.__exit__(*exception)
-        for module, training in self._was_training:
-            module.training = training
-        if self._stance is not None:
-            self._stance.__exit__(*exception)
-            self._stance = None
-        self._name_the_rest()
+        assert self._stack is not None
+        self._stack.__exit__(*exception)
+        self._stack = None
+        self.recorder.name_the_rest()
 
-    def _watch(self, path: str, module: nn.Module) -> None:
-        recorder = self.recorder
-
-        def enter(module: nn.Module, inputs: Any) -> None:
-            if _mine(recorder):
-                recorder.path.append((path, recorder.path[0][1].call()))
-
-        def leave(module: nn.Module, inputs: Any, output: Any) -> None:
-            if _mine(recorder):
-                recorder.path.pop()
-                if isinstance(output, Tensor) and not type(module).__module__.startswith("kqv."):
-                    record = recorder.record(output)
-                    if not record.names:
-                        recorder.give_name(record, Name(f"{path}.output" if path else "output", (), path=path))
-
-        self._handles.append(module.register_forward_pre_hook(enter))
-        self._handles.append(module.register_forward_hook(leave, always_call=True))
-
-    def _name_the_rest(self) -> None:
-        """Name what model code left without a name: outputs of operations by the operation, the rest as given."""
-        for record in list(self.recorder.tensors.values()):
-            if record.names or isinstance(record.producer, Movement):
-                continue
-            if isinstance(record.producer, CallRecord):
-                call = record.producer
-                name = f"{call.path}.{call.operation.name}" if call.path else call.operation.name
-                self.recorder.give_name(record, Name(name, (), path=call.path, file=call.file, line=call.line))
-            else:
-                self.recorder.give_name(record, Name("given", ()))
+    @property
+    def is_recording(self) -> bool:
+        """Whether the `with` is still open."""
+        return self._stack is not None
 
     @property
     def tensors(self) -> list[TensorRecord]:
-        """Every named tensor, in the order in which the pass first met it."""
-        return [record for record in self.recorder.tensors.values() if record.names]
+        """Every named tensor, weights first, then in the order in which the pass met them."""
+        self.recorder.name_the_rest()
+        return [record for record in self.recorder.records if record.names]
 
     def __iter__(self) -> Iterator[TensorRecord]:
         return iter(self.tensors)
 
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def __contains__(self, name: str) -> bool:
+        self.recorder.name_the_rest()
+        return name in self.recorder.by_name
+
     def __getitem__(self, name: str) -> TensorRecord:
+        """The record of a tensor by any of its names; `TraceError` with close names where there is none."""
+        self.recorder.name_the_rest()
         found = self.recorder.by_name.get(name)
         if found is None:
-            close = [known for known in self.recorder.by_name if known.rpartition(".")[2] == name.rpartition(".")[2]]
+            last = name.rpartition(".")[2]
+            close = [known for known in self.recorder.by_name if known.rpartition(".")[2] == last]
             known = close or list(self.recorder.by_name)
-            raise TraceError(f"the trace has no tensor named {name!r}; it has: {', '.join(known[:40])}")
+            more = f", … ({len(known) - 30} more)" if len(known) > 30 else ""
+            raise TraceError(f"the trace has no tensor named {name!r}; it has: {', '.join(known[:30])}{more}")
         return found
 
     def cell(self, text: str) -> Explanation:
         """The arithmetic of one number: `layers.1.z[0,7]`, `grad:layers.0.weight[7,300]`, `update:…`.
 
-        Raises `TraceError` when there is no such tensor or place.
+        Raises `TraceError` when there is no such tensor or place, or no gradient or update of it.
         """
-        cell = parse_cell(text)
-        return explain(cell, self[cell.name], self._call)
+        return self.explain(self.read(text))
 
-    @staticmethod
-    def _call(call: CallRecord) -> Any:
-        return call.operation.call(operands(call), call.options)
+    def read(self, text: str) -> Cell:
+        """The cell that a text means, with its places in the tensor's order; `TraceError` where there is none."""
+        reading = read_cell(text)
+        if reading.phase == "update":
+            update = self._update_of(reading.name)
+            return reading.resolve(update.record.dimensions, update.record.sizes)
+        record = self[reading.name]
+        return reading.resolve(record.dimensions, record.sizes)
+
+    def explain(self, cell: Cell) -> Explanation:
+        """The same for a cell that was read."""
+        with torch._C.DisableTorchFunction():
+            if cell.phase == "update":
+                update = self._update_of(cell.name)
+                found = explain_update(cell, update, update.record)
+            elif cell.phase == "backward":
+                found = explain_gradient(cell, self[cell.name])
+            else:
+                found = explain_value(cell, self[cell.name])
+        return replace(found, meaning_of=self.meaning)
+
+    def _update_of(self, name: str) -> UpdateRecord:
+        for parameter in (name, name.rpartition(".")[0]):
+            update = self.updates.get(parameter)
+            if update is not None and (parameter == name or update.remembered(name) is not None):
+                return update
+        if not self.updates:
+            raise TraceError(f"there is no update of {name}: no optimizer's step was taken; use trace.step(optimizer)")
+        raise TraceError(f"there is no update of {name}; updated were: {', '.join(list(self.updates)[:30])}")
+
+    def value(self, cell: Cell) -> float:
+        """The recorded number at a cell, without explaining it."""
+        with torch._C.DisableTorchFunction():
+            if cell.phase == "update":
+                update = self._update_of(cell.name)
+                remembered = update.remembered(cell.name)
+                return float((update.after if remembered is None else remembered)[cell.index])
+            record = self[cell.name]
+            tensor = record.value if cell.phase == "forward" else require(record.gradient, cell.name)
+            return float(tensor[cell.index])
 
     def walk_back(self, text: str) -> Iterator[Cell]:
-        """All cells of the forward pass that one number came from, nearest first, each once."""
-        raise NotImplementedError
+        """All cells that one number came from, nearest first, each once, down to inputs and weights."""
+        return walk_back(self.read(text), self.explain, self.__getitem__)
+
+    def path_to_input(self, text: str) -> Path:
+        """The chain of largest contributions from one number back to an input: a token's id, a pixel.
+
+        From a gradient it leads back to the loss, where the backward pass started.
+        """
+        return path_back(self.read(text), self.explain, self.__getitem__)
+
+    def step(self, optimizer: Optimizer | torch.optim.Optimizer) -> None:
+        """Take an optimizer's step and record it, inside the `with` or after it.
+
+        Records keep the values from before the step; `update:NAME[…]` explains the new ones. Raises `TraceError` when no
+        parameter has a gradient.
+        """
+        found = take_step(optimizer, self.recorder, self._name_of, self.is_recording)
+        self.updates.update({update.parameter: update for update in found})
+
+    def _name_of(self, tensor: Tensor) -> str:
+        return self._parameter_names.get(id(tensor), "parameter")
+
+    def annotate(self, name: str = "", labels: Labels = (), dimension: str = "", text: str = "") -> None:
+        """Say what places stand for; it is shown beside the numbers.
+
+            trace.annotate("ids", ["The", " pizza"])                       each element of a tensor
+            trace.annotate("logits", class_names, dimension="class")       each place along a dimension of it
+            trace.annotate(dimension="query", labels=["The", " pizza"])    in every tensor with that dimension
+            trace.annotate("pixels", text="seven.png")                     the whole tensor
+
+        Labels of a dimension may be one list, or one list for each example of the batch. Raises `TraceError` for a name
+        that the trace does not have, or labels that do not fit.
+        """
+        record = self[name] if name else None
+        if record is None and not dimension:
+            raise TraceError("annotate needs the name of a tensor, a dimension, or both")
+        name = record.name if record is not None else ""
+        if text:
+            self.meanings.describe(name, text)
+        if dimension and labels:
+            if record is not None and dimension not in record.dimensions:
+                raise TraceError(f"{name}{record.shape_text} has no dimension {dimension!r}")
+            self.meanings.label_axis(name, dimension, labels)
+        elif record is not None and labels:
+            self.meanings.label_elements(name, labels, record.sizes)
+
+    def meaning(self, cell: Cell | str) -> str:
+        """What a cell stands for, in the words that `annotate` gave; `""` without any."""
+        return self.meanings.of(self.read(cell) if isinstance(cell, str) else cell)
+
+    def table(self, width: int | None = None, modules: Sequence[str] | None = None) -> str:
+        """All tensors as text for a terminal, grouped by module in the order of execution, parameters apart.
+
+        `modules` limits the table to modules whose name begins with one of these.
+        """
+        from kqv.trace.table import trace_table
+
+        with torch._C.DisableTorchFunction():
+            return trace_table(self, width, modules)
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def __repr__(self) -> str:
+        state = "recording" if self.is_recording else f"{len(self.recorder.calls)} operations"
+        return f"<Trace of {type(self.model).__name__ if self.model is not None else 'no module'}: {state}>"
+
+    def _repr_html_(self) -> str:
+        from kqv.trace.notebook import trace_html
+
+        with torch._C.DisableTorchFunction():
+            return trace_html(self)
 
 
-def _plain(name: str) -> str:
-    return name.replace("_orig_mod.", "").replace("module.", "", 1) if name.startswith("module.") else name.replace("_orig_mod.", "")
-
-
-def _mine(recorder: Recorder) -> bool:
-    from kqv.trace.recorder import current_recorder
-
-    return current_recorder() is recorder
-
-
-__all__ = ["Bindings", "Trace"]
+def _restore(modes: list[tuple[nn.Module, bool]]) -> None:
+    for module, training in modes:
+        module.training = training

@@ -45,12 +45,13 @@ class NetworkPlan(Plan):
 
 
 class DigitsPlan(Plan):
-    """Which pictures, how many of them (None: all), and by how many pixels they are shifted at random in training."""
+    """Which pictures, how many of them (None: all), and by what share of their width they are shifted at random in
+    training, rounded to whole pixels (1/28: one pixel of MNIST's, none of the small embedded ones')."""
 
     name: str = "digits8x8"
     train: PositiveInt | None = None
     test: PositiveInt | None = None
-    shift: int = Field(default=0, ge=0)
+    shift: float = Field(default=0.0, ge=0, le=0.5)
 
 
 class DigitsRecipe(Plan):
@@ -88,7 +89,7 @@ def digits() -> DigitsRecipe:
     return DigitsRecipe(
         name="digits",
         model=NetworkPlan(hidden=(512, 512), dropout=0.2),
-        data=DigitsPlan(shift=1),
+        data=DigitsPlan(shift=1 / 28),
         training=TrainingPlan(
             learning_rate=2e-3, weight_decay=0.01, schedule="cosine", warm_up=100, batch=128, epochs=20
         ),

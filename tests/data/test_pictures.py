@@ -43,16 +43,31 @@ def extent(pixels: Grey) -> tuple[int, int, int, int]:
     return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
 
 
+def size(pixels: Grey) -> tuple[int, int]:
+    """Rows and columns from the first to the last that have ink."""
+    top, bottom, left, right = extent(pixels)
+    return bottom - top + 1, right - left + 1
+
+
+def centre_of_mass(pixels: Grey) -> tuple[float, float]:
+    """Where the ink would balance, in rows and columns from the upper left corner."""
+    mass = pixels.astype(float) / pixels.sum()
+    rows, columns = (np.arange(side) + 0.5 for side in pixels.shape)
+    return float(mass.sum(axis=1) @ rows), float(mass.sum(axis=0) @ columns)
+
+
 # Where the ink comes to lie
 
 
-def test_ink_fills_a_box_of_20_rows_in_the_middle() -> None:
+def test_ink_fills_20_rows_and_its_centre_of_mass_is_in_the_middle() -> None:
     pixels = fit_to_shape(seven(), (28, 28))
     assert pixels.shape == (28, 28)
     assert pixels.dtype == np.uint8
-    assert extent(pixels) == (4, 23, 8, 19)  # 20 rows × 12 columns keep their proportions
+    assert size(pixels) == (20, 12)  # 20 rows × 12 columns keep their proportions
+    assert centre_of_mass(pixels) == pytest.approx((14, 14), abs=0.5)
     # The ink had just the box's size, so not one pixel is blurred.
-    assert np.array_equal(pixels[4:24, 8:20], 255 - seven()[4:24, 32:44])
+    top, _, left, _ = extent(pixels)
+    assert np.array_equal(pixels[top : top + 20, left : left + 12], 255 - seven()[4:24, 32:44])
 
 
 @pytest.mark.parametrize("factor", [1, 2, 7])
@@ -60,16 +75,24 @@ def test_size_and_place_on_the_sheet_do_not_matter(factor: int) -> None:
     large = np.kron(seven(), np.ones((factor, factor), np.uint8))
     moved = np.roll(large, (15 * factor, -20 * factor), (0, 1))
     assert np.array_equal(fit_to_shape(moved, (28, 28)), fit_to_shape(large, (28, 28)))
-    assert extent(fit_to_shape(large, (28, 28))) == (4, 23, 8, 19)
+    assert size(fit_to_shape(large, (28, 28))) == (20, 12)
+
+
+def test_a_heavy_corner_leaves_all_ink_inside() -> None:
+    grey = np.full((100, 100), 255, np.uint8)
+    grey[0:90, 50] = grey[89, 0:90] = 0
+    grey[70:90, 0:20] = 0
+    pixels = fit_to_shape(np.pad(grey, 10, constant_values=255), (16, 28))
+    assert size(pixels)[0] == 16 - 2 * (16 // 7)
 
 
 def test_a_wide_picture_fills_the_columns() -> None:
-    assert extent(fit_to_shape(np.ascontiguousarray(seven().T), (28, 28))) == (8, 19, 4, 23)
+    assert size(fit_to_shape(np.ascontiguousarray(seven().T), (28, 28))) == (12, 20)
 
 
 def test_small_shapes_are_filled_to_the_edge() -> None:
     pixels = fit_to_shape(seven(), (8, 8))
-    assert extent(pixels) == (0, 7, 1, 5)
+    assert size(pixels) == (8, 5)
     assert pixels.max() == 255
 
 
@@ -111,11 +134,12 @@ def test_ink_of_grey_values_is_stretched_to_255() -> None:
 
 
 def test_noise_of_the_paper_is_not_ink() -> None:
-    noise = np.random.default_rng(0).normal(0, 4, (60, 50))
-    noisy = np.clip(seven(paper=200, ink=30) + noise, 0, 255).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0, 6, (60, 50))
+    noisy = np.clip(seven(paper=180, ink=60) + noise, 0, 255).astype(np.uint8)
     pixels = fit_to_shape(noisy, (28, 28))
-    assert extent(pixels) == (4, 23, 8, 19)
-    assert pixels[8:24, 8:16].max() == 0, "the paper under the bar of the 7 is background"
+    assert size(pixels) == (20, 12)
+    top, _, left, _ = extent(pixels)
+    assert pixels[top + 4 : top + 20, left : left + 8].max() == 0, "the paper under the bar of the 7 is background"
 
 
 # Which side is ink
@@ -139,10 +163,10 @@ def test_polarity_can_be_given() -> None:
     grey = np.full((60, 60), 128, np.uint8)
     grey[10:30, 10:30] = 0
     grey[35:55, 45:50] = 250
-    found: dict[Ink, tuple[int, int, int, int]] = {
-        ink: extent(fit_to_shape(grey, (28, 28), ink=ink)) for ink in ("dark", "light")
+    found: dict[Ink, tuple[int, int]] = {
+        ink: size(fit_to_shape(grey, (28, 28), ink=ink)) for ink in ("dark", "light")
     }
-    assert found == {"dark": (4, 23, 4, 23), "light": (4, 23, 11, 15)}
+    assert found == {"dark": (20, 20), "light": (20, 5)}
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kqv.data import sources
+from kqv.data.download import unpack
 from kqv.data.sources import SOURCES, File, Source
 from kqv.errors import DataError
 
@@ -198,7 +199,9 @@ def test_a_damaged_file_is_refused(kind: str, cache: Path, monkeypatch: pytest.M
 
 def test_a_compression_bomb_is_not_unpacked(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch)
-    put(cache, gzip.compress(bytes(50_000_000)), "speech.txt.gz")
+    bomb = gzip.compress(bytes(50_000_000))
+    assert len(unpack(bomb, 100)) == 101
+    put(cache, bomb, "speech.txt.gz")
     with pytest.raises(DataError, match=f"more than {len(CONTENT):,} bytes"):
         sources.read("hamlet", "speech.txt")
 

@@ -1,0 +1,83 @@
+"""Rotary positions: queries and keys are turned by angles that grow with their place, so that scores see distances."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kqv.arithmetic import Expression, Index, Named, cosine, sine
+from kqv.errors import DimensionError
+from kqv.operations.operation import Call, Operation, Saved
+from kqv.operations.shapes import Float, Int
+
+
+def forward(
+    x: Float[Tensor, "*lead position channel"], places: Int[Tensor, " position"], *, base: float = 10000.0
+) -> tuple[Float[Tensor, "*lead position channel"], Saved]:
+    """Turn each pair (x[i], x[i + channel/2]) by the angle θ = place·base^(−2i/channel).
+
+    y[i] = x[i]·cos θ − x[i + half]·sin θ,  y[i + half] = x[i + half]·cos θ + x[i]·sin θ,  i < half = channel/2.
+
+    This pairs the two halves, as Llama and Qwen do; the paper pairs neighbours, which is the same up to the order of
+    the channels. Raises `DimensionError` for an odd number of channels.
+    """
+    if x.shape[-1] % 2:
+        raise DimensionError(f"rotary: x{list(x.shape)} has {x.shape[-1]} channels; pairs need an even number")
+    cos, sin = _cosines_and_sines(x, places, base)
+    return _turned(x, cos, sin), (cos, sin)
+
+
+def backward(saved: Saved, gradient: Float[Tensor, "*lead position channel"]) -> tuple[Tensor | None, ...]:
+    """The rotation back: by −θ."""
+    cos, sin = saved
+    return _turned(gradient, cos, -sin), None
+
+
+def _cosines_and_sines(x: Tensor, places: Tensor, base: float) -> tuple[Tensor, Tensor]:
+    """cos θ and sin θ, `[position, channel/2]`, at least in float32; the angles in float64 where the device has it."""
+    exact = torch.float32 if x.device.type == "mps" else torch.float64
+    channel = x.shape[-1]
+    frequency = base ** (-2 * torch.arange(channel // 2, device=x.device, dtype=exact) / channel)
+    angle = places.to(exact).unsqueeze(-1) * frequency
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    return angle.cos().to(dtype), angle.sin().to(dtype)
+
+
+def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = x.chunk(2, -1)
+    return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x.dtype)
+
+
+def _angle(call: Call, place: int, channel: int) -> tuple[Expression, int]:
+    """θ of a channel at a place, and the channel that it is paired with."""
+    channels = call.x.shape[-1]
+    half = channels // 2
+    frequency = float(call.options["base"] ** (-2 * (channel % half) / channels))
+    return Named("θ", call.places[place] * frequency), (channel + half) % channels
+
+
+def derive(call: Call, index: Index) -> Expression:
+    *lead, place, channel = index
+    angle, partner = _angle(call, place, channel)
+    own, other = call.x[index] * cosine(angle), call.x[*lead, place, partner] * sine(angle)
+    return own - other if channel < partner else own + other
+
+
+def derive_x(call: Call, index: Index) -> Expression:
+    *lead, place, channel = index
+    angle, partner = _angle(call, place, channel)
+    own, other = call.gradient[index] * cosine(angle), call.gradient[*lead, place, partner] * sine(angle)
+    return own + other if channel < partner else own - other
+
+
+rotary = Operation(
+    name="rotary",
+    formula="y[i] = x[i]·cos θ − x[i+h]·sin θ, y[i+h] = x[i+h]·cos θ + x[i]·sin θ, θ = p·base^(−i/h), h = channel/2",
+    gradients={"x": "∂C/∂x = ∂C/∂y turned back, by −θ"},
+    dimensions={"x": "... position channel", "places": "position", "output": "... position channel"},
+    forward=forward,
+    backward=backward,
+    derive=derive,
+    derivatives={"x": derive_x},
+    source="Su et al. 2021, RoFormer: Enhanced Transformer with Rotary Position Embedding, eq. (15) and (34)",
+)

@@ -1,0 +1,178 @@
+"""The operands of shown arithmetic: recorded tensors, their gradients, and what an optimizer remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kqv.arithmetic import Array, Elements, Expression, Index, Operand, walk
+from kqv.trace.cells import Cell, Phase
+from kqv.trace.movements import Movement, unflatten
+from kqv.trace.records import CallRecord, TensorRecord, require
+
+
+@dataclass(frozen=True, eq=False)
+class Spot:
+    """Elements of one named tensor by their flat places; `record` is None for what an optimizer remembers."""
+
+    phase: Phase
+    name: str
+    dimensions: tuple[str, ...]
+    sizes: tuple[int, ...]
+    places: Array
+    record: TensorRecord | None
+
+    def cells(self) -> Iterator[Cell]:
+        """The elements as cells."""
+        for place in self.places.tolist():
+            yield self.cell(place)
+
+    def cell(self, place: int) -> Cell:
+        """The element at one flat place."""
+        return Cell(self.phase, self.name, unflatten(place, self.sizes), self.dimensions)
+
+
+@dataclass(frozen=True, eq=False)
+class RecordSource:
+    """A recorded tensor, or its gradient, as the operand of an expression."""
+
+    record: TensorRecord
+    of_gradient: bool = False
+    consulted: list[Cell] = field(default_factory=list)
+
+    @cached_property
+    def _values(self) -> Tensor:
+        return require(self.record.gradient, self.record.name) if self.of_gradient else self.record.value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self.record.sizes
+
+    def cell(self, index: Index) -> Cell:
+        """The nearest named element that this one is a view or copy of."""
+        if self.of_gradient:
+            return self.record.cell("backward", index)
+        record, index = named_origin(self.record, index)
+        return record.cell("forward", index)
+
+    def label(self, index: Index) -> str:
+        """The same as text."""
+        return str(self.cell(tuple(int(place) for place in index)))
+
+    def spots(self, places: Array) -> Iterator[Spot]:
+        """The nearest named elements that the elements at these flat places are views or copies of."""
+        phase: Phase = "backward" if self.of_gradient else "forward"
+        for record, own in [(self.record, places)] if self.of_gradient else _named_origins(self.record, places):
+            yield Spot(phase, record.name, record.dimensions, record.sizes, own, record)
+
+    def read(self, axes: Sequence[Array]) -> Array:
+        """Elements at the outer product of `axes`, in float64."""
+        return read_grid(self._values, axes)
+
+    def integer(self, index: Index) -> int:
+        """One element of a tensor of whole numbers (an id, a target), which decides what is computed."""
+        self.consulted.append(self.cell(index))
+        return int(self._values[index])
+
+    def every_place(self) -> list[Index]:
+        """All places of the tensor, in order."""
+        return [unflatten(flat, self.shape) for flat in range(self._values.numel())]
+
+    def places_of(self, value: int) -> list[Index]:
+        """The places where a tensor of whole numbers has this value."""
+        found = [tuple(int(i) for i in place) for place in (self._values == value).nonzero().tolist()]
+        self.consulted.extend(self.cell(place) for place in found)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class RememberedSource:
+    """What an optimizer used for an update: its state, or a gradient that it changed before."""
+
+    name: str
+    tensor: Tensor
+    dimensions: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return tuple(self.tensor.shape)
+
+    def label(self, index: Index) -> str:
+        """The element as a cell of the update."""
+        return str(Cell("update", self.name, tuple(int(place) for place in index), self.dimensions))
+
+    def spots(self, places: Array) -> Iterator[Spot]:
+        """The elements themselves."""
+        yield Spot("update", self.name, self.dimensions, self.shape, places, None)
+
+    def read(self, axes: Sequence[Array]) -> Array:
+        """Elements at the outer product of `axes`, in float64."""
+        return read_grid(self.tensor, axes)
+
+
+def read_grid(values: Tensor, axes: Sequence[Array]) -> Array:
+    """Elements of a tensor on any device at the outer product of `axes`, in float64."""
+    places = [
+        torch.as_tensor(axis, device=values.device).reshape([-1 if own == at else 1 for own in range(len(axes))])
+        for at, axis in enumerate(axes)
+    ]
+    chosen = values[tuple(places)] if places else values
+    found: Array = chosen.to("cpu", torch.float64).numpy()
+    return found
+
+
+def named_origin(record: TensorRecord, index: Index) -> tuple[TensorRecord, Index]:
+    """Follow an element back through unnamed movements to the nearest tensor that has a name."""
+    while not record.names and isinstance(record.producer, Movement):
+        record, index = record.producer.locate(record.producer_place, index)
+    return record, index
+
+
+def _named_origins(record: TensorRecord, places: Array) -> Iterator[tuple[TensorRecord, Array]]:
+    """The same for many elements by their flat places; a joined tensor leads to several."""
+    movement = record.producer
+    if record.names or not isinstance(movement, Movement):
+        yield record, places
+        return
+    origins = movement.maps[record.producer_place].reshape(-1)[torch.as_tensor(places)].numpy()
+    for number, source in enumerate(movement.sources):
+        start = movement.start(number)
+        own = origins[(origins >= start) & (origins < start + source.tensor.numel())] - start
+        if own.size:
+            yield from _named_origins(source, own)
+
+
+def named_ancestors(record: TensorRecord) -> list[TensorRecord]:
+    """The nearest named tensors that a whole tensor's elements come from through unnamed movements."""
+    if record.names or not isinstance(record.producer, Movement):
+        return [record]
+    return [origin for source in record.producer.sources for origin in named_ancestors(source)]
+
+
+def operands(call: CallRecord) -> dict[str, Operand | None]:
+    """A call's inputs, output and gradient as operands, by name."""
+    names = call.operation.inputs
+    found: dict[str, Operand | None] = dict.fromkeys(names)
+    for name, record in zip(names, call.inputs, strict=False):
+        found[name] = None if record is None else Operand(RecordSource(record))
+    assert call.output is not None
+    found["output"] = Operand(RecordSource(call.output))
+    found["gradient"] = Operand(RecordSource(call.output, of_gradient=True))
+    return found
+
+
+def spots_of(expression: Expression) -> Iterator[Spot]:
+    """All named elements that an expression uses, part by part."""
+    for part in walk(expression):
+        if isinstance(part, Elements) and isinstance(part.source, (RecordSource, RememberedSource)):
+            shape = part.source.shape
+            places = [np.broadcast_to(place, part.size).reshape(-1) for place in part.places]
+            flat = np.ravel_multi_index(places, shape) if shape else np.zeros(1, dtype=np.int64)
+            yield from part.source.spots(np.unique(flat))
