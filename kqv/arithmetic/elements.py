@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -22,6 +22,16 @@ class Source(Protocol):
 
     def read(self, axes: Sequence[Array]) -> Array:
         """The elements at the outer product of `axes` (one array of places for each axis), as float64."""
+
+
+class Choosing(Source, Protocol):
+    """A source of whole numbers (ids, targets), which decide what is computed; it may keep which were asked for."""
+
+    def integer(self, index: Index) -> int:
+        """One whole number."""
+
+    def places_of(self, value: int) -> Sequence[Index]:
+        """The places that have this value."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,14 @@ class Operand:
             raise IndexError(f"{len(places)} places given for {len(self.shape)} axes {list(self.shape)}")
         arrays = tuple(np.asarray(place) for place in places)
         return Elements(self.source, arrays, np.broadcast_shapes(*(array.shape for array in arrays)))
+
+    def integer(self, index: Index) -> int:
+        """One whole number (an id, a target), which decides what is computed."""
+        return cast(Choosing, self.source).integer(index)
+
+    def places_of(self, value: int) -> list[Index]:
+        """The places of a tensor of whole numbers that have this value."""
+        return list(cast(Choosing, self.source).places_of(value))
 
 
 def _place(place: int, size: int) -> Array:

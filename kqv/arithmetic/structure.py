@@ -1,4 +1,4 @@
-"""What leaves numbers as they are: names for intermediate results, columns, choices, and reasons."""
+"""What leaves numbers as they are: names for intermediate results, columns, and choices."""
 
 from __future__ import annotations
 
@@ -108,34 +108,3 @@ class Choice(Expression):
 
     def parts(self) -> Iterator[Expression]:
         return iter((self.condition, self.chosen, self.other))
-
-
-@dataclass(frozen=True, eq=False)
-class Because(Expression):
-    """A number that stands where another number, its `reason`, points to: a row of a table, because of an id."""
-
-    content: Expression
-    name: str
-    reason: Expression
-
-    @property
-    def strength(self) -> int:
-        return 0
-
-    def _shaped(self) -> Shape:
-        return self.content.shape
-
-    def _evaluated(self) -> Array:
-        return self.content.values()
-
-    def _measured(self) -> Array:
-        return self.content.scale()
-
-    def at(self, index: Index) -> Expression:
-        return Because(self.content.at(index), self.name, self.reason) if index else self
-
-    def text(self, rendering: Rendering) -> str:
-        return f"{self.content.text(rendering)} because {self.name} = {self.reason.text(rendering)}"
-
-    def parts(self) -> Iterator[Expression]:
-        return iter((self.content, self.reason))

@@ -124,8 +124,9 @@ class Network(nn.Module):
         labels = note("labels", labels, "batch")
         if self.cost == "cross-entropy":
             return note("cost", cross_entropy(outputs, labels), "", symbol="C")
-        wanted = torch.nn.functional.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
-        return note("cost", squared_error(outputs, note("wanted", wanted, "batch out", symbol="y")), "", symbol="C")
+        one_hot = note("one_hot", torch.nn.functional.one_hot(labels, outputs.shape[1]), "batch class")
+        wanted = note("wanted", one_hot.to(outputs.dtype), "batch class", symbol="y")
+        return note("cost", squared_error(outputs, wanted), "", symbol="C")
 
     def shares(self, outputs: Tensor) -> Tensor:
         """Confidence for each class, `[batch, class]`: softmax of logits; of sigmoid outputs themselves."""

@@ -69,42 +69,41 @@ def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]
     return errors.mul_((gradient / count) * counted.unsqueeze(1)).reshape(shape), None
 
 
-def _counted(call: Call) -> tuple[tuple[Array, ...], Array]:
-    """The places whose target counts, as one array for each axis, and their targets."""
-    targets = call.targets[...].values().astype(np.int64)
-    if not targets.shape:
-        return (), targets
-    places = np.nonzero(targets != call.options["ignored"])
-    return places, targets[places]
+def _counted(call: Call) -> tuple[Array, Array]:
+    """The places whose target counts, `[target, axis]`, and their targets."""
+    places = list(np.ndindex(*call.targets.shape))
+    targets = np.array([call.targets.integer(place) for place in places], dtype=np.int64)
+    counted = targets != call.options["ignored"]
+    return np.array(places, dtype=np.int64).reshape(len(places), -1)[counted], targets[counted]
 
 
 def derive(call: Call, index: Index) -> Expression:
     places, targets = _counted(call)
-    count = targets.size if places else int(targets != call.options["ignored"])
-    if count == 0:
+    if not len(targets):
         return Constant(0.0)
     classes = call.logits.shape[-1]
-    logits = call.logits.pick(*(axis[:, None] for axis in places), np.arange(classes))
+    logits = call.logits.pick(*places.T[..., None], np.arange(classes)[None])
     largest = Named("max", Max(logits, 1))
     normaliser = Named("log Σexp", largest + log(Sum(exp(logits - Column(largest)), 1)))
-    losses = normaliser - call.logits.pick(*places, targets)
+    losses = normaliser - call.logits.pick(*places.T, targets)
     smoothing = float(call.options["smoothing"])
     if smoothing:
         losses = (1 - smoothing) * losses + smoothing / classes * Sum(Column(normaliser) - logits, 1)
-    return Sum(losses) / float(count) if count > 1 else Sum(losses)
+    return Sum(losses) / float(len(targets)) if len(targets) > 1 else Sum(losses)
 
 
 def derive_logits(call: Call, index: Index) -> Expression:
     *place, at = index
-    targets = call.targets[...].values().astype(np.int64)
-    target, count = int(targets[tuple(place)]), int((targets != call.options["ignored"]).sum())
+    target = call.targets.integer(tuple(place))
     if target == call.options["ignored"]:
         return Constant(0.0)
     logits = call.logits[*place, :]
     largest = Named("max", Max(logits))
     probability = Named("p", exp(call.logits[index] - largest) / Sum(exp(logits - largest)))
-    wanted = (1 - call.options["smoothing"]) * (target == at) + call.options["smoothing"] / logits.shape[0]
-    return call.gradient[()] * (probability - Named("q", Constant(wanted))) / float(count)
+    smoothing = float(call.options["smoothing"])
+    wanted = Named("q", Constant((1 - smoothing) * (target == at) + smoothing / logits.shape[0]))
+    count = float((call.targets[...].values() != call.options["ignored"]).sum())
+    return call.gradient[()] * (probability - wanted) / count
 
 
 cross_entropy = Operation(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kqv.arithmetic import Because, Expression, Index, Sum
+from kqv.arithmetic import Expression, Index, Sum
 from kqv.operations.operation import Call, Operation, Pair, Saved
 from kqv.operations.shapes import Float, Int
 
@@ -42,14 +42,13 @@ def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]
 
 def derive(call: Call, index: Index) -> Expression:
     *where, place = index
-    row = call.ids[tuple(where)]
-    return Because(call.weight[int(row.value()), place], "id", row)
+    return call.weight[call.ids.integer(tuple(where)), place]
 
 
 def derive_weight(call: Call, index: Index) -> Expression:
     row, place = index
-    uses = np.nonzero(np.atleast_1d(call.ids[...].values()) == row)
-    return Sum(call.gradient.pick(*uses[: len(call.ids.shape)], place))
+    uses = np.array(call.ids.places_of(row), dtype=np.int64).reshape(-1, len(call.ids.shape))
+    return Sum(call.gradient.pick(*uses.T, np.full(len(uses), place)))
 
 
 embedding = Operation(

@@ -7,12 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kqv.arithmetic import number
-from kqv.errors import TraceError
 from kqv.trace.described import describe
 from kqv.trace.explanation import Explanation
 from kqv.trace.records import TensorRecord
-from kqv.trace.summary import Summary, short
-from kqv.trace.table import own_name
+from kqv.trace.table import numbers_text, own_name
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace
@@ -71,17 +69,12 @@ def trace_html(trace: Trace) -> str:
 
 
 def _row(record: TensorRecord) -> str:
-    try:
-        numbers, gradient = record.summary.text(), record.gradient
-    except TraceError:
-        numbers, gradient = "changed in place since", None
-    rms = None if gradient is None else Summary.of(gradient).rms
     name = own_name(record) if record.kind == "activation" else record.name
     cells = [
         f"<b>{escape(name)}</b> {escape(record.symbol)}",
         f"<span>{escape(record.shape_text)}</span>",
         escape(f"{record.origin}: {record.formula}" if record.formula else record.origin),
-        escape(numbers + ("" if rms is None else f" · ∂ rms {short(rms)}")),
+        escape(numbers_text(record)),
         f'<span style="{_QUIET}">{escape(str(record.location))}</span>',
     ]
     return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"

@@ -15,7 +15,6 @@ from kqv.trace.cells import Cell, Phase
 from kqv.trace.kept import Kept
 from kqv.trace.location import Location
 from kqv.trace.movements import Movement, unflatten
-from kqv.trace.summary import Summary
 
 if TYPE_CHECKING:
     from kqv.trace.update import UpdateRecord
@@ -198,9 +197,17 @@ class TensorRecord:
         return total
 
     @property
-    def summary(self) -> Summary:
-        """Smallest, mean, largest number, and how many are not finite."""
-        return Summary.of(self.value)
+    def readable_value(self) -> Tensor | None:
+        """The value, or None where something changed it since it was recorded."""
+        return self.value if self.kept.unchanged else None
+
+    @property
+    def readable_gradient(self) -> Tensor | None:
+        """The gradient, or None where there is none, or something changed it since."""
+        try:
+            return self.gradient
+        except TraceError:
+            return None
 
     def cell(self, phase: Phase, index: Index) -> Cell:
         """One element of the value, the gradient or the updated value."""

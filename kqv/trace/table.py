@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from kqv.errors import TraceError
 from kqv.trace.records import TensorRecord
 from kqv.trace.summary import Summary, short
 from kqv.trace.text import labelled, spread, terminal_width, wrapped
@@ -43,7 +42,7 @@ def own_name(record: TensorRecord) -> str:
 
 def _activation(trace: Trace, record: TensorRecord, width: int) -> Iterator[str]:
     symbol = f"  {record.symbol}" if record.symbol else ""
-    yield from (f"  {line}" for line in spread(f"{own_name(record)} {record.shape_text}{symbol}", _numbers(record), width - 2))
+    yield from (f"  {line}" for line in spread(f"{own_name(record)} {record.shape_text}{symbol}", numbers_text(record), width - 2))
     made = record.formula and f"{record.origin}: {record.formula}" or record.origin
     for line in wrapped(made, width - 6, "    "):
         yield f"      {line}"
@@ -59,7 +58,7 @@ def _activation(trace: Trace, record: TensorRecord, width: int) -> Iterator[str]
 
 def _parameter(trace: Trace, record: TensorRecord, width: int) -> Iterator[str]:
     symbol = f"  {record.symbol}" if record.symbol else ""
-    numbers = _numbers(record)
+    numbers = numbers_text(record)
     update = trace.updates.get(record.name)
     if update is not None:
         numbers += f" · step rms {_rms(Summary.of(update.after - update.before))}"
@@ -68,13 +67,10 @@ def _parameter(trace: Trace, record: TensorRecord, width: int) -> Iterator[str]:
         yield from labelled("also", ", ".join(record.aliases), width, 6)
 
 
-def _numbers(record: TensorRecord) -> str:
+def numbers_text(record: TensorRecord) -> str:
     """The summary of the value, and the size of the gradient."""
-    try:
-        text = record.summary.text()
-        gradient = record.gradient
-    except TraceError:
-        return "changed in place since"
+    value, gradient = record.readable_value, record.readable_gradient
+    text = "changed in place since" if value is None else Summary.of(value).text()
     return text if gradient is None else f"{text} · ∂ rms {_rms(Summary.of(gradient))}"
 
 

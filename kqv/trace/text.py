@@ -38,7 +38,7 @@ def wrapped(text: str, width: int, indent: str) -> list[str]:
     """A text in lines of at most `width`, further lines indented; broken before signs, not inside short brackets."""
     glued = re.sub(r"(?<=\s)([+−=·]) ", rf"\1{_GLUE}", text)
     for _ in range(3):
-        glued = re.sub(r"\([^() ]* [^()]{,36}\)|\[[^\[\]]{,40}\]", lambda group: group[0].replace(" ", _GLUE), glued)
+        glued = re.sub(r"\([^() ]* [^()]{,36}\)|(?<=\s)\[[^\[\]]{,40}\]", lambda group: group[0].replace(" ", _GLUE), glued)
     lines = textwrap.wrap(glued, width, subsequent_indent=indent, break_on_hyphens=False) or [""]
     return [line.replace(_GLUE, " ") for line in lines]
 

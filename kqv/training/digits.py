@@ -36,7 +36,7 @@ class DigitsTask:
     def __init__(self, model: Network, data: DigitData, recipe: DigitsRecipe, device: torch.device) -> None:
         self.model = model
         self.shape = data.shape
-        self.shift = recipe.data.shift
+        self.shift = round(recipe.data.shift * data.shape[1])  # in pixels
         self.batches = Batches(len(data.train), recipe.training.batch, recipe.training.seed)
         self.steps_per_epoch = self.batches.per_epoch
         self.train = vectors_of(model, data.train, device)

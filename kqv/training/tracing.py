@@ -27,8 +27,8 @@ def trace_pictures(
         model.shares(outputs)
         note("verdict", argmax(outputs), "batch")
         model.loss(outputs, labels).backward()
-        if optimizer is not None:
-            trace.step(optimizer)
+    if optimizer is not None:
+        trace.step(optimizer)
     return trace
 
 

@@ -1,0 +1,125 @@
+"""The tour's first stage: a network learns to read handwritten digits, and one of its numbers is explained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from kqv.cli.console import console
+from kqv.cli.drawing import drawn, side_by_side
+from kqv.cli.progress import TrainingDisplay
+from kqv.data.digits import DigitData, load_digits
+from kqv.models.network import Network
+from kqv.training.digits import choose_device, start
+from kqv.training.recipes import digits
+from kqv.training.run import Run, new_path
+from kqv.training.tracing import as_batch, trace_pictures
+
+if TYPE_CHECKING:
+    from kqv.trace.trace import Trace
+
+SHOWN = ("pixels", "x", "layers.0.weight", "layers.0.z", "layers.0.a", "layers.2.weight", "layers.2.z", "confidence", "cost")
+
+
+def digits_stage() -> Run:
+    """Train on the embedded digits, score what the network never saw, and explain one number of it."""
+    data = load_digits(None)
+    _heading("1", "Real handwritten digits")
+    console.print(f"{data.describe()}.")
+    console.print("Each is 8×8 pixels, and each pixel a number from 0 to 255:\n")
+    console.print(_row(data, range(5)), markup=False)
+
+    recipe = digits()
+    display = TrainingDisplay()
+    run, trainer = start(recipe, data, new_path("tour"), choose_device("cpu"), listener=display)
+    model = trainer.task.model
+    assert isinstance(model, Network)
+    _heading("2", "The network, and the shape of everything")
+    console.print("Forward, a picture becomes ten numbers; backward, each number learns what it did to the cost.\n")
+    _shapes(_traced(model, data, 0))
+
+    _heading("3", "Learning")
+    console.print(f"{trainer.steps:,} steps; each looks at {recipe.training.batch} digits, and moves every weight a little.")
+    with display:
+        result = trainer.train()
+    console.print(f"{result.step:,} steps in {result.seconds:.1f} s.")
+
+    _heading("4", "Digits that it never saw")
+    wrong = _verdicts(model, data)
+
+    _heading("5", "Any number, explained")
+    number = wrong[0] if wrong else 0
+    trace = _traced(model, data, number)
+    console.print(f"One number from the picture above (test picture {number}), and the arithmetic that made it:\n")
+    console.print(trace.cell("layers.2.z[0,3]").text(), markup=False)
+    console.print("\nAnd what one weight has to do with the cost:\n")
+    row, column = _liveliest(trace)
+    console.print(trace.cell(f"grad:layers.0.weight[{row},{column}]").text(), markup=False)
+    _next(run, number)
+    return run
+
+
+def _heading(number: str, title: str) -> None:
+    console.print(f"\n[bold cyan]{number}  {title}[/]\n")
+
+
+def _row(data: DigitData, places: range | list[int]) -> str:
+    pictures = [drawn(data.test.pixels[place]) + f"\nis a {data.classes[data.test.labels[place]]}" for place in places]
+    return side_by_side(pictures)
+
+
+def _traced(model: Network, data: DigitData, number: int) -> Trace:
+    picture = torch.from_numpy(data.test.pixels[number])
+    return trace_pictures(model, *as_batch(picture, int(data.test.labels[number])))
+
+
+def _shapes(trace: Trace) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for title in ("name", "in the book", "dimensions", "formula"):
+        table.add_column(title)
+    for name in SHOWN:
+        record = trace[name]
+        formula = record.operation.formula if record.operation is not None else ""
+        table.add_row(name, record.symbol, record.shape_text.replace("[", r"\["), formula.replace("[", r"\["))
+    console.print(table)
+
+
+def _verdicts(model: Network, data: DigitData) -> list[int]:
+    """Score the test set, show two pictures that are right and those first ones that are wrong; gives the wrong ones."""
+    verdicts = model.classify(torch.from_numpy(data.test.pixels))
+    said = np.array([verdict.place for verdict in verdicts])
+    wrong = np.flatnonzero(said != data.test.labels).tolist()
+    right = len(said) - len(wrong)
+    console.print(f"[bold]{100 * right / len(said):.1f} %[/] of {len(said)} test digits are recognised ({right} right).\n")
+    shown = [place for place in range(len(said)) if place not in wrong][:2] + wrong[:3]
+    pictures = []
+    for place in shown:
+        verdict, truth = verdicts[place], data.classes[data.test.labels[place]]
+        mark = "" if verdict.label == truth else f" (is {truth})"
+        pictures.append(drawn(data.test.pixels[place]) + f"\n{verdict.label}, {100 * verdict.confidence:.0f} %{mark}")
+    console.print(side_by_side(pictures), markup=False)
+    return wrong
+
+
+def _liveliest(trace: Trace) -> tuple[int, int]:
+    """The first layer's weight with the largest gradient."""
+    gradient = trace["layers.0.weight"].gradient
+    assert gradient is not None
+    row, column = divmod(int(gradient.abs().argmax()), gradient.shape[1])
+    return row, column
+
+
+def _next(run: Run, number: int) -> None:
+    _heading("→", "What to try next")
+    for command, what in (
+        (f"kqv trace {run.path} {number}", "every tensor of that pass"),
+        (f"kqv trace {run.path} {number} --html trace.html", "the same as a page to click through"),
+        (f"kqv evaluate {run.path}", "what is taken for what"),
+        ("kqv train digits --data mnist", "60,000 larger digits (fetched once)"),
+        ("kqv train digits --data FOLDER", "your own pictures: a folder with a folder for each class"),
+    ):
+        console.print(f"  [bold]{command}[/]  [dim]{what}[/]")

@@ -1,0 +1,105 @@
+"""Which cells the page explains: where reading starts, all of small tensors, some of large ones, and what they lead to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from kqv.errors import TraceError
+from kqv.trace.ancestry import next_cell
+from kqv.trace.cells import Cell, Phase
+from kqv.trace.records import TensorRecord
+
+if TYPE_CHECKING:
+    from kqv.trace.trace import Trace
+
+SMALL = 64
+"""Tensors with at most so many elements are explained whole, as long as there is room."""
+
+
+def starting_points(trace: Trace) -> list[tuple[Cell, str]]:
+    """Cells to begin reading at: the verdict or the largest result, the loss, a weight's gradient and its update."""
+    found: list[tuple[Cell, str]] = []
+    ends = [record for record in trace.tensors if record.kind == "activation" and record.producer and not record.consumers]
+    losses = [record for record in ends if not record.sizes and record.readable_gradient is not None]
+    results = [record for record in ends if record not in losses and record.readable_value is not None and record.sizes]
+    for record in results[:3]:
+        if record.tensor.numel():
+            found.append((_largest(record, "forward"), f"what came out: {record.name}"))
+    if losses:
+        found.append((losses[-1].cell("forward", ()), "the loss"))
+    weights = [record for record in trace.tensors if record.kind == "parameter" and len(record.sizes) > 1]
+    weights = [record for record in weights if record.readable_gradient is not None and record.readable_value is not None]
+    for record in weights[:1]:
+        cell = _largest(record, "backward")
+        found.append((cell, "how a weight of the first layer influences the loss"))
+        if record.name in trace.updates:
+            found.append((record.cell("update", cell.index), "what the optimizer made of that weight"))
+    return found
+
+
+def stored_cells(trace: Trace, starts: list[Cell], limit: int) -> dict[str, dict[str, Any]]:
+    """The explanations that the page holds, at most `limit`, by the cell's text.
+
+    With each chosen cell comes its chain of largest contributions, down to an input or up to the loss; then what the
+    shown arithmetic uses, as far as there is room.
+    """
+    stored: dict[str, dict[str, Any]] = {}
+    waiting: deque[Cell] = deque()
+    for cell in [*starts, *_spread(trace)]:
+        if len(stored) >= limit:
+            break
+        _store_chain(trace, cell, stored, waiting)
+    while waiting and len(stored) < limit:
+        _store_chain(trace, waiting.popleft(), stored, waiting)
+    return stored
+
+
+def _store_chain(trace: Trace, start: Cell, stored: dict[str, dict[str, Any]], waiting: deque[Cell]) -> None:
+    cell: Cell | None = start
+    while cell is not None and str(cell) not in stored:
+        try:
+            explanation = trace.explain(cell)
+            following, _ = next_cell(explanation, trace.__getitem__)
+        except TraceError:  # changed in place since: nothing to explain
+            return
+        found = stored[str(cell)] = explanation.as_dict()
+        for part in [found, *found["parts"]]:
+            waiting.extend(trace.read(source["cell"]) for source in [*part["from"][:8], *part["chosen by"][:4]])
+        cell = following
+
+
+def _spread(trace: Trace) -> Iterator[Cell]:
+    """Cells of all tensors in all phases: few of each first, then all of the small ones."""
+    phases: list[tuple[TensorRecord, Phase]] = []
+    for record in trace.tensors:
+        if not record.tensor.numel() or record.readable_value is None:
+            continue
+        phases.append((record, "forward"))
+        if record.readable_gradient is not None:
+            phases.append((record, "backward"))
+        if record.name in trace.updates:
+            phases.append((record, "update"))
+    for record, phase in phases:
+        yield _largest(record, phase)
+    for record, phase in phases:
+        count = record.tensor.numel()
+        for place in sorted({count * step // 5 for step in range(5)}):
+            yield record.cell_at(place, phase)
+    for record, phase in phases:
+        if record.tensor.numel() <= SMALL:
+            for place in range(record.tensor.numel()):
+                yield record.cell_at(place, phase)
+
+
+def _largest(record: TensorRecord, phase: Phase) -> Cell:
+    gradient = record.readable_gradient if phase == "backward" else None
+    tensor: Tensor = record.value if gradient is None else gradient
+    sizes = tensor.detach().to(torch.float64).nan_to_num(0.0, 0.0, 0.0)
+    if phase == "backward" or record.kind != "activation":
+        sizes = sizes.abs()
+    return record.cell_at(int(sizes.argmax()), phase)

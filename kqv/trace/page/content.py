@@ -1,0 +1,85 @@
+"""What the page shows, as data: tensors with their numbers, and the stored arithmetic of chosen cells."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from kqv.trace.export import describe_pass, describe_tensor
+from kqv.trace.page.chosen import starting_points, stored_cells
+from kqv.trace.records import TensorRecord
+from kqv.trace.summary import Summary
+from kqv.trace.update import UpdateRecord
+
+if TYPE_CHECKING:
+    from kqv.trace.trace import Trace
+
+
+def page_content(trace: Trace, command: str, cells: int, elements: int) -> dict[str, Any]:
+    """Everything that the page embeds."""
+    with torch._C.DisableTorchFunction():
+        tensors = [_tensor(trace, record, elements) for record in trace.tensors]
+        starts = starting_points(trace)
+        return {
+            **describe_pass(trace),
+            "command": command,
+            "picture": _picture_sizes(trace),
+            "starts": [{"cell": str(cell), "words": words} for cell, words in starts],
+            "tensors": tensors,
+            "cells": stored_cells(trace, [cell for cell, _ in starts], cells),
+        }
+
+
+def _tensor(trace: Trace, record: TensorRecord, elements: int) -> dict[str, Any]:
+    value, gradient = record.readable_value, record.readable_gradient
+    update = trace.updates.get(record.name)
+    return {
+        **describe_tensor(trace, record),
+        "value": None if value is None else numbers(value, elements),
+        "gradient": None if gradient is None else numbers(gradient, elements),
+        "update": None if update is None else _update(update, elements),
+    }
+
+
+def _update(update: UpdateRecord, elements: int) -> dict[str, Any]:
+    return {
+        **numbers(update.after, elements),
+        "rule": update.name,
+        "formula": update.formula,
+        "settings": update.settings,
+        "summary": Summary.of(update.after).as_dict(),
+    }
+
+
+def numbers(tensor: Tensor, elements: int) -> dict[str, Any]:
+    """A tensor's numbers as float32 in base64; of a large one the first places along each dimension."""
+    kept = kept_sizes(tuple(tensor.shape), elements)
+    part = tensor.detach()[tuple(slice(size) for size in kept)] if kept else tensor.detach()
+    data = part.to("cpu", torch.float32).contiguous().numpy().astype("<f4").tobytes()
+    return {"kept": list(kept), "data": base64.b64encode(data).decode("ascii")}
+
+
+def kept_sizes(sizes: tuple[int, ...], elements: int) -> tuple[int, ...]:
+    """Sizes of the part that is kept: the longest dimension is shortened until all fits."""
+    kept = list(sizes)
+    count = 1
+    for size in kept:
+        count *= size
+    while count > elements:
+        longest = max(range(len(kept)), key=lambda axis: kept[axis])
+        others = count // kept[longest]
+        second = max((size for axis, size in enumerate(kept) if axis != longest), default=1)
+        kept[longest] = max(1, elements // others, min(second, kept[longest] // 2))
+        count = others * kept[longest]
+    return tuple(kept)
+
+
+def _picture_sizes(trace: Trace) -> list[int] | None:
+    """Rows and columns of the traced picture, which vectors of as many numbers are shown in."""
+    for record in trace.tensors:
+        if record.dimensions[-2:] == ("row", "column"):
+            return list(record.sizes[-2:])
+    return None

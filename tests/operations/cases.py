@@ -1,0 +1,229 @@
+"""The table that the harness runs: each operation with PyTorch's own function for it, and inputs of several shapes.
+
+A new operation needs one entry in `CASES`: the operation, the reference (same inputs, same options), and one tuple of
+inputs for each shape; among them one with single elements and one with an empty batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from kqv.operations import (
+    Operation, add, argmax, attention, cross_entropy, dropout, embedding, gelu, gelu_tanh, layer_norm, linear,
+    mask, matmul, multiply, relu, rms_norm, rotary, scale, sigmoid, silu, sinusoidal, softmax, squared_error, tanh,
+)  # fmt: skip
+
+Make = Callable[[torch.Generator, torch.dtype], Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One operation with PyTorch's own function for it, and how to make its inputs."""
+
+    operation: Operation
+    reference: Callable[..., Tensor]
+    makes: tuple[Make | None, ...]
+    options: dict[str, Any]
+    number: int
+
+    def inputs(self, dtype: torch.dtype = torch.float32, seed: int = 0) -> list[Tensor | None]:
+        """Fresh inputs; those that have a derivative want their gradient."""
+        random = torch.Generator().manual_seed(seed)
+        made = [None if make is None else make(random, dtype) for make in self.makes]
+        names = self.operation.inputs
+        return [
+            tensor.requires_grad_(name in self.operation.gradients) if tensor is not None else None
+            for name, tensor in zip(names, made, strict=False)
+        ]
+
+    def __str__(self) -> str:
+        shapes = ",".join("-" if t is None else "x".join(map(str, t.shape)) or "scalar" for t in self.inputs())
+        return f"{self.operation.name}-{self.number}-{shapes}"
+
+
+def real(*shape: int) -> Make:
+    """Normally distributed numbers."""
+    return lambda random, dtype: torch.randn(shape, generator=random, dtype=torch.float64).to(dtype)
+
+
+def whole(below: int, *shape: int) -> Make:
+    """Whole numbers from 0 to `below` − 1."""
+    return lambda random, dtype: torch.randint(below, shape, generator=random)
+
+
+def count(length: int) -> Make:
+    """0, 1, 2, …"""
+    return lambda random, dtype: torch.arange(length)
+
+
+def truth(*shape: int) -> Make:
+    """True or false, true in two thirds of the places."""
+    return lambda random, dtype: torch.rand(shape, generator=random) < 2 / 3
+
+
+def cases(operation: Operation, reference: Callable[..., Tensor], *rows: tuple[Make | None, ...], **options: Any) -> list[Case]:
+    """One case for each tuple of inputs."""
+    return [Case(operation, reference, row, options, number) for number, row in enumerate(rows)]
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None, causal: bool = True) -> Tensor:
+    seen = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool)
+    seen = seen.tril(key.shape[-2] - query.shape[-2]) if causal else seen
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=seen if allowed is None else seen & allowed)
+
+
+def _sinusoidal(places: Tensor, model: int) -> Tensor:
+    table = torch.zeros(int(places.max()) + 1 if places.numel() else 1, model, dtype=torch.float64)
+    for place in range(len(table)):
+        for i in range(0, model, 2):
+            table[place, i] = math.sin(place / 10000 ** (i / model))
+            if i + 1 < model:
+                table[place, i + 1] = math.cos(place / 10000 ** (i / model))
+    return table[places].to(torch.get_default_dtype())
+
+
+def _rotary(x: Tensor, places: Tensor, base: float = 10000.0) -> Tensor:
+    half = x.shape[-1] // 2
+    pairs = torch.complex(x[..., :half], x[..., half:])
+    angle = torch.outer(places.double(), base ** (-torch.arange(half, dtype=torch.float64) / half))
+    turned = pairs * torch.polar(torch.ones_like(angle), angle).to(pairs.dtype)
+    return torch.cat((turned.real, turned.imag), -1)
+
+
+def _squared_error(a: Tensor, y: Tensor) -> Tensor:
+    return F.mse_loss(a, y, reduction="sum") / 2 / max(1, a[..., 0].numel())
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0, ignored: int = -100) -> Tensor:
+    rows, aims = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)
+    total = F.cross_entropy(rows, aims, ignore_index=ignored, label_smoothing=smoothing, reduction="sum")
+    return total / max(1, int((targets != ignored).sum()))
+
+
+_QKV = (real(2, 3, 5, 4), real(2, 3, 5, 4), real(2, 3, 5, 4))
+_SMALL = ((real(3, 4),), (real(7),), (real(),), (real(1, 1),), (real(0, 4),))
+_PAIRS = (
+    (real(3, 4), real(3, 4)), (real(2, 3, 4), real(3, 4)), (real(4), real(2, 3, 4)), (real(2, 3, 1), real(2, 1, 4)),
+    (real(), real(5)), (real(1), real(1)), (real(0, 4), real(4)),
+)  # fmt: skip
+
+CASES: list[Case] = [
+    *cases(
+        linear, F.linear, (real(4, 5), real(3, 5), real(3)), (real(2, 4, 5), real(3, 5)), (real(5), real(3, 5), real(3)),
+        (real(300, 40), real(20, 40), real(20)), (real(1, 1), real(1, 1), real(1)), (real(0, 5), real(3, 5), real(3)),
+    ),
+    *cases(
+        matmul, torch.matmul, (real(4, 5), real(5, 3)), (real(2, 3, 4, 5), real(2, 3, 5, 6)), (real(2, 4, 5), real(5, 3)),
+        (real(2, 1, 4, 5), real(3, 5, 6)), (real(2, 1, 4, 5), real(1, 3, 5, 2)), (real(1, 1), real(1, 1)),
+        (real(0, 4, 5), real(0, 5, 3)),
+    ),
+    *cases(add, torch.add, *_PAIRS),
+    *cases(multiply, torch.mul, *_PAIRS),
+    *cases(scale, lambda x, factor: x * factor, *_SMALL, factor=0.37),
+    *cases(sigmoid, torch.sigmoid, *_SMALL),
+    *cases(tanh, torch.tanh, *_SMALL),
+    *cases(relu, torch.relu, *_SMALL),
+    *cases(gelu, F.gelu, *_SMALL),
+    *cases(gelu_tanh, partial(F.gelu, approximate="tanh"), *_SMALL),
+    *cases(silu, F.silu, *_SMALL),
+    *cases(
+        mask, lambda x, allowed: x.masked_fill(~allowed, -math.inf), (real(3, 4), truth(3, 4)),
+        (real(2, 3, 4), truth(3, 4)), (real(2, 2, 3, 4), truth(2, 1, 1, 4)), (real(3, 1), truth(2, 3, 4)),
+        (real(1), truth(1)), (real(0, 4), truth(4)),
+    ),
+    *cases(
+        softmax, partial(torch.softmax, dim=-1), (real(3, 4),), (real(2, 3, 7),), (real(6),), (real(3, 1),), (real(1, 1),),
+        (real(0, 4),), (real(2, 0, 5),),
+    ),
+    *cases(
+        attention, _attention, _QKV, (real(2, 3, 4), real(2, 6, 4), real(2, 6, 7)), (real(5, 4), real(5, 4), real(5, 4)),
+        (real(2, 3, 2, 4), real(2, 3, 6, 4), real(2, 3, 6, 4)), (real(2, 3, 6, 4), real(2, 3, 2, 4), real(2, 3, 2, 4)),
+        (*_QKV, truth(2, 1, 1, 5)), (real(1, 1, 1, 1),) * 3, (real(0, 2, 3, 4),) * 3,
+    ),
+    *cases(
+        attention, _attention, _QKV, (real(2, 3, 4, 8), real(2, 3, 6, 8), real(2, 3, 6, 8), truth(2, 1, 4, 6)),
+        (real(2, 3, 4), real(2, 6, 4), real(2, 6, 7), truth(6)), (*_QKV, truth(5, 5)), causal=False,
+    ),
+    *cases(
+        layer_norm, lambda x, weight, bias=None, epsilon=1e-5: F.layer_norm(x, x.shape[-1:], weight, bias, epsilon),
+        (real(3, 6), real(6), real(6)), (real(2, 3, 6), real(6)), (real(6), real(6), real(6)), (real(1, 1), real(1), real(1)),
+        (real(0, 6), real(6), real(6)),
+    ),
+    *cases(
+        rms_norm, lambda x, weight, epsilon: F.rms_norm(x, x.shape[-1:], weight, epsilon), (real(3, 6), real(6)),
+        (real(2, 3, 6), real(6)), (real(6), real(6)), (real(1, 1), real(1)), (real(0, 6), real(6)), epsilon=1e-6,
+    ),
+    *cases(
+        dropout, lambda x, mask, probability: torch.where(mask, x, 0.0) / (1 - probability), (real(3, 4), truth(3, 4)),
+        (real(2, 3, 4), truth(2, 3, 4)), (real(1), truth(1)), (real(0, 4), truth(0, 4)), probability=1 / 3,
+    ),
+    *cases(
+        embedding, lambda weight, ids: F.embedding(ids, weight), (real(7, 4), whole(7, 5)), (real(7, 4), whole(7, 2, 3)),
+        (real(7, 4), whole(7)), (real(3, 2), whole(2, 40)), (real(1, 1), whole(1, 1)), (real(7, 4), whole(7, 0)),
+    ),
+    *cases(sinusoidal, _sinusoidal, (count(9),), (whole(500, 2, 3),), (whole(9),), (count(1),), (count(0),), model=6),
+    *cases(sinusoidal, _sinusoidal, (count(5),), model=5),
+    *cases(
+        rotary, _rotary, (real(5, 8), count(5)), (real(2, 3, 5, 8), whole(500, 5)), (real(2, 1, 2), count(1)),
+        (real(0, 3, 5, 4), count(5)),
+    ),
+    *cases(rotary, _rotary, (real(2, 4, 6), count(4)), base=100.0),
+    *cases(
+        squared_error, _squared_error, (real(4, 5), real(4, 5)), (real(2, 4, 5), real(2, 4, 5)), (real(5), real(5)),
+        (real(1, 1), real(1, 1)), (real(0, 5), real(0, 5)),
+    ),
+    *cases(
+        cross_entropy, _cross_entropy, (real(4, 5), whole(5, 4)), (real(2, 4, 5), whole(5, 2, 4)), (real(5), whole(5)),
+        (real(1, 1), whole(1, 1)), (real(0, 5), whole(5, 0)),
+    ),
+    *cases(
+        cross_entropy, _cross_entropy, (real(4, 5), whole(5, 4)), (real(3, 6, 5), whole(5, 3, 6)), smoothing=0.1, ignored=2,
+    ),
+    *cases(argmax, partial(torch.argmax, dim=-1), (real(3, 5),), (real(2, 3, 4),), (real(6),), (real(1, 1),), (real(0, 5),)),
+]  # fmt: skip
+
+PAIRS = [
+    (case, name)
+    for case in CASES
+    for name in ("definition", "kernel")
+    if name == "definition" or case.operation.kernel is not None
+]
+"""Each case with the definition, and with the kernel where there is one."""
+
+MISFITS: list[tuple[Operation, tuple[Make | None, ...], dict[str, Any], str]] = [
+    (linear, (real(4, 5), real(3, 6), real(3)), {}, "'in'"),
+    (linear, (real(4, 5), real(3, 5), real(4)), {}, "'out'"),
+    (linear, (real(4, 5), real(3, 5), real(1)), {}, "'out'"),
+    (linear, (real(4, 5), real(2, 3, 5)), {}, "weight"),
+    (matmul, (real(4, 5), real(4, 3)), {}, "'inner'"),
+    (matmul, (real(5), real(5, 3)), {}, "at least 2"),
+    (matmul, (real(2, 4, 5), real(3, 5, 6)), {}, "leading axis"),
+    (add, (real(2, 3), real(2, 4)), {}, "axis"),
+    (multiply, (real(2, 3), real(3, 3)), {}, "axis"),
+    (mask, (real(2, 3), truth(2, 4)), {}, "axis"),
+    (attention, (real(2, 3, 5, 4), real(2, 3, 5, 6), real(2, 3, 5, 4)), {}, "'channel'"),
+    (attention, (real(2, 3, 5, 4), real(2, 3, 5, 4), real(2, 3, 6, 4)), {}, "'key'"),
+    (attention, (real(2, 3, 5, 4), real(1, 3, 5, 4), real(1, 3, 5, 4)), {}, "leading axes"),
+    (layer_norm, (real(3, 6), real(1), real(6)), {}, "'in'"),
+    (rms_norm, (real(3, 6), real(1)), {}, "'in'"),
+    (dropout, (real(3, 6), truth(6)), {"probability": 0.5}, "leading axes"),
+    (embedding, (real(7), whole(7, 3)), {}, "weight"),
+    (rotary, (real(2, 5, 8), count(4)), {}, "'position'"),
+    (rotary, (real(2, 5, 7), count(5)), {}, "even"),
+    (squared_error, (real(4, 5), real(5)), {}, "leading axes"),
+    (squared_error, (real(4, 5), real(4, 1)), {}, "'out'"),
+    (cross_entropy, (real(2, 3, 5), whole(5, 3, 2)), {}, "leading axes"),
+    (cross_entropy, (real(6, 5), whole(5, 4)), {}, "leading axes"),
+    (softmax, (real(),), {}, "at least 1"),
+    (argmax, (real(),), {}, "at least 1"),
+]
+"""Inputs whose sizes do not fit, and a word of the error that says so."""
+
