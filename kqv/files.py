@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kqv.errors import Error
+
+_PART = ".part"
 
 _REASONS = {
     errno.ENOSPC: "the disk is full; free some space",
@@ -20,6 +23,7 @@ _REASONS = {
     errno.EPERM: "permission denied; choose a place that you may write to",
     errno.ENOTDIR: "a part of the path is a file, not a folder; choose another place",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+    errno.EIO: "the disk reports an error; choose another one",
 }
 
 
@@ -44,18 +48,26 @@ def written_atomically(path: Path) -> Iterator[Path]:
 
     Raises `Error` in one line when the disk refuses; what stood there before is still there then.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # a folder of its own: whoever writes the file may put temporary ones of his beside it (safetensors does)
+    folder = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
+    temporary = folder / path.name
     try:
+        folder.mkdir(exist_ok=True)
         yield temporary
-        with temporary.open("rb") as file:
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # the data must be on disk before the name points at it
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as failure:
         raise Error(f"cannot write {path}: {reason(failure)}; what was there before is kept") from None
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what writers left that were killed; only where nobody else writes at the moment."""
+    for part in folder.glob(f".*{_PART}"):
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -31,4 +31,6 @@ def side_by_side(pictures: list[str], gap: int = 3) -> str:
     widths = [max(len(line) for line in lines) for lines in parts]
     padded = [lines + [""] * (height - len(lines)) for lines in parts]
     rows = zip(*padded, strict=True)
-    return "\n".join((" " * gap).join(line.ljust(width) for line, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(
+        (" " * gap).join(line.ljust(width) for line, width in zip(row, widths, strict=True)) for row in rows
+    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from kqv import __version__
 from kqv.cli import data, runs, tour, trace, train, use
-from kqv.errors import Error
+from kqv.cli.console import IS_FIRST
+from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
 
 app = typer.Typer(
     name="kqv",
@@ -21,46 +24,76 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("tour", epilog="Example: kqv tour")(tour.tour)
-app.add_typer(train.app, name="train")
+app.add_typer(train.app, name="train", epilog="Example: kqv train digits --data mnist")
 app.command("evaluate", epilog="Example: kqv evaluate latest")(use.evaluate)
 app.command("classify", epilog="Example: kqv classify latest seven.png")(use.classify)
 app.command("trace", epilog="Example: kqv trace latest --cell 'grad:layers.0.weight[7,30]'")(trace.trace)
 app.command("runs", epilog="Example: kqv runs")(runs.runs)
-app.add_typer(data.app, name="data")
+app.add_typer(data.app, name="data", epilog="Example: kqv data list")
 
 
-def _fail(message: str, status: int) -> NoReturn:
-    sys.stderr.write(f"error: {message}\n")
-    sys.exit(status)
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kqv {__version__}")
+        raise typer.Exit
 
 
-def _out_of_memory(failure: BaseException) -> bool:
-    if isinstance(failure, MemoryError) or type(failure).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(failure, RuntimeError) and "allocate memory" in str(failure)
+Version = Annotated[
+    bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+]
 
 
-def main() -> None:
-    """Run the command line; exit status 0 for success, 1 for an error, 2 for words it does not know, 130 for Ctrl-C."""
+@app.callback()
+def start(version: Version = False) -> None:
+    """From a neural network to GPT, with every number in view."""
+
+
+def main(words: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line, with the process' own words unless some are given.
+
+    Exit status 0 for success, 1 for an error, 2 for words it does not know, 130 for Ctrl-C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that lacks a sign shows "?" in its place
+            stream.reconfigure(errors="replace")
     try:
-        status = app(standalone_mode=False)
-    except Error as failure:
-        _fail(str(failure), getattr(failure, "status", 1))
-    except typer.Abort:
-        _fail("stopped", 130)
+        status = app(args=None if words is None else list(words), standalone_mode=False)
+        sys.stdout.flush()  # a full disk is noticed here, not after the last line of Python
     except typer.TyperException as failure:
-        context = getattr(failure, "ctx", None)
-        if not failure.format_message():  # a group without a command: its help is shown already
-            sys.exit(failure.exit_code)
-        command = context.command_path if context else "kqv"
-        _fail(f"{failure.format_message().rstrip('.')}; see: {command} --help", failure.exit_code)
-    except KeyboardInterrupt:
-        _fail("stopped", 130)
+        _fail(_misunderstood(failure))
+    except typer.Abort:
+        _fail(CommandError("stopped", INTERRUPTED))
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception as failure:
-        if _out_of_memory(failure):
-            _fail("not enough memory; close other programs, or take a smaller recipe or batch", 1)
-        raise
+    except BaseException as failure:
+        known = explained(failure)
+        if known is None:
+            raise
+        _fail(known)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _misunderstood(failure: Any) -> CommandError:
+    """Words that the command line does not know, or a group without a command, whose help is shown already."""
+    message = failure.format_message().rstrip(".")
+    if not message:
+        sys.exit(failure.exit_code)
+    context = getattr(failure, "ctx", None)
+    return CommandError(f"{message}; see: {context.command_path if context else 'kqv'} --help", failure.exit_code)
+
+
+def _fail(failure: CommandError) -> NoReturn:
+    if IS_FIRST:
+        beginning = "" if failure.status > SIGNALLED else "error: "  # who stops it made no mistake
+        sys.stderr.write(f"{beginning}{' '.join(str(failure).splitlines())}\n")
+    _let_go_of_full_output()
+    sys.exit(failure.status)
+
+
+def _let_go_of_full_output() -> None:
+    """Python writes what is left in its buffer once more when it ends, and complains once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,4 +9,3 @@ import typer
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its path, its name in runs/, or 'latest'.")]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda or mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, alone on standard output.")]
-Plot = Annotated[Path | None, typer.Option(help="Draw a figure to this file.", metavar="FILE")]

@@ -1,39 +1,50 @@
-"""Live progress of a training: a bar with loss, accuracy, pictures a second and time left; plain lines without a terminal."""
+"""Live progress of a training: a bar with loss, accuracy, speed and time left; plain lines without a terminal."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
 from kqv.cli.console import notices
 from kqv.training.run import Run
 
+LINES = 20  # how often a whole training is reported where no bar can be drawn
+
 
 class TrainingDisplay:
-    """Shows a training as it goes; `quiet` shows nothing. On standard error, so that results stay alone on standard output."""
+    """Shows a training as it goes, on standard error, so that results stay alone on standard output."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self, unit: str = "pictures", console: Console = notices) -> None:
+        self.unit, self.console = unit, console
+        self.is_live = console.is_terminal and not console.is_dumb_terminal
         self.accuracy = ""
+        self.steps, self.next_line = 0, 0.0
         self.bar = Progress(
-            TextColumn("[bold]step"), MofNCompleteColumn(), BarColumn(bar_width=24), TextColumn("{task.fields[numbers]}"),
-            TimeRemainingColumn(compact=True), TextColumn("left"),
-            console=notices, transient=True, disable=quiet or not notices.is_terminal,
+            MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn(compact=True), TextColumn("left"),
+            TextColumn("{task.fields[numbers]}"),
+            console=console, transient=True, disable=not self.is_live, expand=True,
         )  # fmt: skip
         self.task = self.bar.add_task("", total=None, numbers="")
 
+    def print(self, text: str) -> None:
+        """A line of its own, as it is."""
+        self.console.print(text, markup=False)
+
     def heading(self, run: Run, model: nn.Module, description: str = "", going_on_at: int | None = None) -> None:
         """What is trained on what, and where it is saved."""
-        if self.quiet:
-            return
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        sizes = list(getattr(model, "sizes", ()))
+        sizes = escape(str(list(getattr(model, "sizes", ()))))
         if description:
-            notices.print(description)
-        where = f" from step {going_on_at:,}" if going_on_at is not None else ""
-        notices.print(f"[bold]{run.recipe.name}[/]: network {sizes}, {parameters:,} weights and biases{where} → {run.path}")
+            self.print(description.replace("; ", "\n  "))
+        where = f", from step {going_on_at:,}" if going_on_at is not None else ""
+        self.console.print(
+            f"[bold]{escape(run.recipe.name)}[/]: network {sizes}, {parameters:,} weights and biases{where}"
+        )
+        self.console.print(f"  saved in [bold]{escape(str(run.path))}[/]; Ctrl-C stops it, and it can go on later")
 
     def __enter__(self) -> TrainingDisplay:
         self.bar.start()
@@ -44,15 +55,27 @@ class TrainingDisplay:
 
     def started(self, step: int, steps: int) -> None:
         """Set the bar's ends."""
+        self.steps, self.next_line = steps, step + steps / LINES
         self.bar.update(self.task, total=steps, completed=step)
 
     def stepped(self, step: int, loss: float, rate: float) -> None:
         """Move the bar."""
-        numbers = f"loss {loss:.4f}  {self.accuracy}{rate:,.0f} pictures/s"
+        numbers = f"loss {loss:.4f}  {self.accuracy}{_short(rate)} {self.unit}/s"
         self.bar.update(self.task, completed=step, numbers=numbers)
 
     def evaluated(self, step: int, scores: dict[str, float]) -> None:
-        """Show the validation set's scores; a line of its own where no bar can be drawn."""
-        self.accuracy = f"accuracy {100 * scores['accuracy']:.2f} %  " if "accuracy" in scores else ""
-        if not self.quiet and not notices.is_terminal:
-            notices.print(f"step {step}: validation loss {scores['loss']:.4f}, {self.accuracy.strip()}")
+        """Show the validation set's scores; a line of its own where no bar can be drawn, but not too many."""
+        accuracy = f"accuracy {100 * scores['accuracy']:.2f} %" if "accuracy" in scores else ""
+        self.accuracy = f"{accuracy}  " if accuracy else ""
+        if self.is_live or (step < self.next_line and step < self.steps):
+            return
+        self.next_line = step + self.steps / LINES
+        self.print(f"step {step:,} of {self.steps:,}: validation loss {scores['loss']:.4f}, {accuracy}".rstrip(", "))
+
+
+def _short(number: float) -> str:
+    """Three digits that say how large a number is: 523, 12.3k, 1.4M."""
+    for factor, sign in ((1e6, "M"), (1e3, "k")):
+        if number >= factor:
+            return f"{number / factor:.{2 if number < 10 * factor else 1 if number < 100 * factor else 0}f}{sign}"
+    return f"{number:.0f}"

@@ -10,54 +10,92 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kqv.cli.options import Json
-from kqv.errors import RunError
+from kqv.errors import Error, RunError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from kqv.training.run import Run
 
 Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="The folder whose runs to list.")]
 
+_MEASURED = ("step", "seconds", "validation_loss", "validation_accuracy")
+
 
 def runs(folder: Folder = Path("runs"), as_json: Json = False) -> None:
-    """List the runs, newest first: recipe, data, how far they came, and their validation accuracy."""
+    """List the runs, the one trained last first: recipe, data, how far they came, and their validation accuracy."""
     from kqv.training.run import list_runs
 
+    if folder != Path("runs") and not folder.is_dir():
+        raise Error(f"there is no folder {folder}; give one that holds runs, or none for runs/")
     found = [_describe(run) for run in list_runs(folder)]
     if as_json:
-        sys.stdout.write(json.dumps({"runs": found}, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps({"runs": found}) + "\n")
         return
-    from rich.table import Table
-
     from kqv.cli.console import console
 
     if not found:
-        console.print(f"There is no run in {folder}. Make one: [bold]kqv train digits[/]")
+        console.print(f"There is no run in {folder}. Make one: kqv train digits", markup=False)
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("run", "recipe", "data"):
-        table.add_column(title)
-    for title in ("steps", "seconds", "loss", "accuracy"):
-        table.add_column(title, justify="right")
-    table.add_column("state")
+    console.print(_table(found))
     for row in found:
+        if "problem" in row:
+            console.print(f"\n{row['run']}: {row['problem']}", markup=False)
+    stopped = next((row["run"] for row in found if row["state"] == "stopped"), None)
+    if stopped is not None:
+        console.print(f"\nTo go on with one that stopped: kqv train digits --resume {stopped}", markup=False)
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    """The runs as a table; the names, which other commands want, are never cut."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("run", no_wrap=True, overflow="fold")
+    table.add_column("recipe", overflow="fold")
+    table.add_column("data", overflow="fold")
+    for title in ("steps", "time", "accuracy"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for row in rows:
         accuracy = row.get("validation_accuracy")
-        loss = row.get("validation_loss")
+        steps = f"{row['step']:,}" + (f"/{row['steps']:,}" if row["state"] in ("stopped", "training") else "")
         table.add_row(
-            row["run"], row.get("recipe", ""), row.get("data", ""), f"{row.get('step', 0):,}", f"{row.get('seconds', 0):.1f}",
-            "" if loss is None else f"{loss:.4f}", "" if accuracy is None else f"{100 * accuracy:.2f} %", row["state"],
+            escape(row["run"]), escape(row.get("recipe", "")), escape(Path(row.get("data", "")).name), steps,
+            _time(row["seconds"]), "" if accuracy is None else f"{100 * accuracy:.2f} %", row["state"],
         )  # fmt: skip
-    console.print(table)
+    return table
 
 
 def _describe(run: Run) -> dict[str, Any]:
     """One run as a row; a damaged run says what is wrong with it instead of hiding the others."""
+    from kqv.training.checkpoint import Checkpoint
+
+    row: dict[str, Any] = {"run": str(run.path), "step": 0, "seconds": 0.0}
     try:
         recipe = run.recipe
-        row: dict[str, Any] = {"run": str(run.path), "recipe": recipe.name, "data": recipe.data.name}
+        measured = run.metrics()
+    except Error as failure:
+        return row | {"state": "damaged", "problem": str(failure)}
+    row |= {"recipe": recipe.name, "data": recipe.data.name, "steps": recipe.training.steps or 0}
+    for line in measured:
+        row |= {key: line[key] for key in _MEASURED if isinstance(line.get(key), int | float)}
+    try:
+        saved = Checkpoint.read_step(run.checkpoint_file)
+        if not run.model_file.is_file():
+            raise RunError(f"{run.model_file} is missing")
     except RunError as failure:
-        return {"run": str(run.path), "state": f"damaged: {failure}"}
-    for line in run.metrics():
-        row |= {key: value for key, value in line.items() if key in ("step", "seconds", "validation_loss", "validation_accuracy")}
-    done, steps = row.get("step", 0), recipe.training.steps or 0
-    row["state"] = "finished" if done >= steps else f"stopped at {done:,} of {steps:,}; go on: --resume {run.path}"
-    return row
+        return row | {"state": "damaged", "problem": str(failure)}
+    if run.is_training:
+        return row | {"state": "training"}
+    return row | {"step": saved, "state": "finished" if saved >= row["steps"] else "stopped"}
+
+
+def _time(seconds: float) -> str:
+    """How long, as people say it: 12.3 s, 4:05, 1:02:03."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

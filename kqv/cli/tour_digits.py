@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from rich.table import Table
 
 from kqv.cli.console import console
 from kqv.cli.drawing import drawn, side_by_side
@@ -20,7 +21,18 @@ from kqv.training.tracing import as_batch, trace_pictures
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace
 
-SHOWN = ("pixels", "x", "layers.0.weight", "layers.0.z", "layers.0.a", "layers.2.weight", "layers.2.z", "confidence", "cost")
+SHOWN = {
+    "pixels": "the picture: bytes",
+    "x": "from 0 to 1, in one row",
+    "layers.0.weight": "a weight from pixel to neuron",
+    "layers.0.z": "pixels times weights, and bias",
+    "layers.0.a": "the neurons answer: max(0, z)",
+    "layers.2.weight": "weights into the last layer",
+    "layers.2.z": "one number for each digit",
+    "confidence": "shares of one (softmax)",
+    "cost": "surprise at the right digit",
+}
+"""Tensors of the pass that the tour shows, with what they are."""
 
 
 def digits_stage() -> Run:
@@ -76,16 +88,15 @@ def _traced(model: Network, data: DigitData, number: int) -> Trace:
 
 
 def _shapes(trace: Trace) -> None:
-    from rich.table import Table
-
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for title in ("name", "in the book", "dimensions", "formula"):
+    for title in ("name", "book", "dimensions", "what it is"):
         table.add_column(title)
-    for name in SHOWN:
+    for name, meaning in SHOWN.items():
         record = trace[name]
-        formula = record.operation.formula if record.operation is not None else ""
-        table.add_row(name, record.symbol, record.shape_text.replace("[", r"\["), formula.replace("[", r"\["))
+        shape = record.shape_text.replace("[", r"\[")
+        table.add_row(name, record.symbol, shape, f"[dim]{meaning}[/]")
     console.print(table)
+    console.print("\nThe gradient of each has the same dimensions: one derivative of the cost for each number.")
 
 
 def _verdicts(model: Network, data: DigitData) -> list[int]:
@@ -115,11 +126,13 @@ def _liveliest(trace: Trace) -> tuple[int, int]:
 
 def _next(run: Run, number: int) -> None:
     _heading("→", "What to try next")
+    table = Table.grid(padding=(0, 2))
     for command, what in (
         (f"kqv trace {run.path} {number}", "every tensor of that pass"),
-        (f"kqv trace {run.path} {number} --html trace.html", "the same as a page to click through"),
+        (f"kqv trace {run.path} {number} --html trace.html", "the same, to click through"),
         (f"kqv evaluate {run.path}", "what is taken for what"),
-        ("kqv train digits --data mnist", "60,000 larger digits (fetched once)"),
-        ("kqv train digits --data FOLDER", "your own pictures: a folder with a folder for each class"),
+        ("kqv train digits --data mnist", "larger digits (fetched once)"),
+        ("kqv train digits --data FOLDER", "your own: a folder for each class"),
     ):
-        console.print(f"  [bold]{command}[/]  [dim]{what}[/]")
+        table.add_row(f"  [bold]{command}[/]", f"[dim]{what}[/]")
+    console.print(table)

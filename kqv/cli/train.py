@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
 from kqv.cli.options import Device, Json
 from kqv.errors import Error
 
 if TYPE_CHECKING:
+    from kqv.cli.progress import TrainingDisplay
+    from kqv.data.digits import DigitData
+    from kqv.training.distributed import Group
+    from kqv.training.loop import Result, Trainer
     from kqv.training.run import Run
 
-app = typer.Typer(help="Train a system: digits.", no_args_is_help=True, epilog="Example: kqv train digits --data mnist")
+app = typer.Typer(help="Train a system: digits.", no_args_is_help=True)
 
 Data = Annotated[
     str | None,
     typer.Option(help="digits8x8 (embedded), mnist, or a folder with a folder of pictures for each class."),
 ]
-Recipe = Annotated[str | None, typer.Option(help="digits (default), article or nielsen.")]
-Out = Annotated[Path | None, typer.Option(help="The run's directory; default: a new one in runs/.", metavar="DIR")]
-Resume = Annotated[str | None, typer.Option(help="Go on with this run where it stopped.", metavar="RUN")]
-From = Annotated[str | None, typer.Option("--from", help="Start from this run's weights.", metavar="RUN")]
+Recipe = Annotated[str | None, typer.Option(help="What to train and how; without one, digits.")]
+Out = Annotated[Path | None, typer.Option(help="The run's directory; without one, a new one in runs/.", metavar="DIR")]
+Resume = Annotated[
+    str | None,
+    typer.Option(help="Go on with this run where it stopped; with more --steps also if finished.", metavar="RUN"),
+]
+From = Annotated[
+    str | None, typer.Option("--from", help="Start from this run's weights, with its recipe.", metavar="RUN")
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of weights, order and chance.", min=0)]
-Steps = Annotated[int | None, typer.Option(help="How many steps, in place of the recipe's epochs.", min=1)]
-Minutes = Annotated[float | None, typer.Option(help="How many minutes; the steps are set from measured speed.", min=0.01)]
+Steps = Annotated[
+    int | None, typer.Option(help="How many steps in all; the learning rate's schedule spans them.", min=1)
+]
+Minutes = Annotated[float | None, typer.Option(help="How many minutes; sets the steps by the measured speed.")]
 
 
 @app.command("digits", epilog="Example: kqv train digits --data mnist --out runs/mine")
@@ -35,61 +49,159 @@ def digits(
     data: Data = None, recipe: Recipe = None, out: Out = None, resume: Resume = None, from_run: From = None,
     seed: Seed = None, steps: Steps = None, minutes: Minutes = None, device: Device = "auto", as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Train a digit recogniser; without --data on the embedded 8×8 digits."""
-    if resume is not None and any(option is not None for option in (data, recipe, out, from_run, seed, minutes)):
-        raise Error("--resume goes on with a run as it was begun; only --steps, --device and --json go with it")
+    """Train a digit recogniser; without --data on the embedded 8×8 digits. Ctrl-C saves it and says how to go on."""
+    if resume is not None and any(option is not None for option in (recipe, out, from_run, seed, minutes)):
+        raise Error("--resume goes on with a run as it was begun; only --steps, --data, --device and --json go with it")
     if steps is not None and minutes is not None:
         raise Error("--steps and --minutes both say how long to train; give one of them")
+    every = _checkpoint_seconds()
 
-    from kqv.cli.pictures import load_digits_with_progress as load_digits
     from kqv.cli.progress import TrainingDisplay
     from kqv.training import digits as system
-    from kqv.training.loop import Interrupted
+    from kqv.training.distributed import joined
+    from kqv.training.run import Run
+
+    old = None if resume is None else Run.find(resume)
+    chosen = system.device_of(old) if old is not None and device == "auto" else system.choose_device(device)
+    display = TrainingDisplay()
+    with joined(chosen) as group:
+        if old is not None:
+            run = old
+            trainer = _resumed(run, group, steps, data, display, every)
+        else:
+            run, trainer = _started(group, data, recipe, out, from_run, seed, steps, minutes, display, every)
+        if trainer.step >= trainer.steps:
+            display.print(
+                f"{run.path} is finished: {trainer.step:,} of {trainer.steps:,} steps. To train it further: "
+                f"kqv train digits --resume {run.path} --steps {2 * trainer.steps}"
+            )
+        result = _trained(run, trainer, display)
+    if group.is_first:
+        _finish(run, result, as_json)
+
+
+def _checkpoint_seconds() -> float:
+    """How often a run's state is saved: the environment variable KQV_CHECKPOINT_SECONDS, or the usual time."""
+    text = os.environ.get("KQV_CHECKPOINT_SECONDS", "20")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0:
+        raise Error(f"KQV_CHECKPOINT_SECONDS needs a number of seconds from 0 up, got {text!r}")
+    return seconds
+
+
+def _started(
+    group: Group, data: str | None, recipe: str | None, out: Path | None, from_run: str | None,
+    seed: int | None, steps: int | None, minutes: float | None, display: TrainingDisplay, every: float,
+) -> tuple[Run, Trainer]:  # fmt: skip
+    """A new run from the command line's words."""
+    from kqv.training import digits as system
     from kqv.training.recipes import digits_recipe
     from kqv.training.run import Run, new_path
 
-    chosen = system.choose_device(device)
-    display = TrainingDisplay(quiet=as_json)
-    if resume is not None:
-        run = Run.find(resume)
-        trainer = system.go_on(run, load_digits, chosen, steps=steps, listener=display)
-        display.heading(run, trainer.task.model, going_on_at=trainer.step)
-    else:
-        plan = digits_recipe(recipe)
-        name = data or plan.data.name
-        pictures = load_digits(name)
-        changes: dict[str, Any] = {"steps": steps} if steps is not None else {}
-        changes |= {"seed": seed} if seed is not None else {}
-        plan = plan.model_copy(
-            update={
-                "data": plan.data.model_copy(update={"name": name}),
-                "training": plan.training.model_copy(update=changes),
-            }
-        )
-        run, trainer = system.start(
-            plan, pictures, out or new_path(f"digits-{plan.name}"), chosen,
-            minutes=minutes, weights_from=from_run, listener=display,
-        )  # fmt: skip
-        display.heading(run, trainer.task.model, description=pictures.describe())
+    other = None if from_run is None else Run.find(from_run)
+    plan = digits_recipe(recipe) if recipe is not None or other is None else system.recipe_of(other)
+    name = _place(data or plan.data.name)
+    path = _run_name(plan.name, "" if name == plan.data.name else name)
+    plan = system.changed(plan, data=name, seed=seed, steps=steps)
+    pictures = _load(name, group)
+    if out is None:
+        out = new_path(path) if group.is_first else Path()
+    run, trainer = system.start(
+        plan, pictures, out, group.device,
+        minutes=minutes, weights_from=other, listener=display, checkpoint_seconds=every, group=group,
+    )  # fmt: skip
+    display.heading(run, trainer.task.model, description=pictures.describe())
+    return run, trainer
+
+
+def _resumed(
+    run: Run, group: Group, steps: int | None, data: str | None, display: TrainingDisplay, every: float
+) -> Trainer:
+    """The trainer of a run that goes on."""
+    from kqv.training import digits as system
+
+    before = run.recipe.training.steps
+    differences = system.what_differs(run, group)
+    trainer = system.go_on(
+        run, lambda name: _load(name, group), group.device,
+        steps=steps, data_name=None if data is None else _place(data),
+        listener=display, checkpoint_seconds=every, group=group,
+    )  # fmt: skip
+    display.heading(run, trainer.task.model, going_on_at=trainer.step)
+    if differences:
+        display.print(f"note: {'; '.join(differences)}: the last bits of the result may differ")
+    if trainer.steps != before:
+        display.print(f"{before:,} steps become {trainer.steps:,}; the learning rate's schedule is stretched over them")
+    return trainer
+
+
+def _load(name: str, group: Group) -> DigitData:
+    """The pictures; the first process downloads what is missing, the others find it."""
+    from kqv.cli.pictures import load_digits_with_progress
+
+    with group.first_goes_first():
+        return load_digits_with_progress(name)
+
+
+def _place(data: str) -> str:
+    """A set's name as it is; a folder as its whole path, so that the run finds it from anywhere."""
+    from kqv.data.sources import SOURCES
+
+    if data.strip().lower() in SOURCES:
+        return data.strip().lower()
+    folder = os.path.expanduser(data)  # noqa: PTH111 - Path raises for names that are not allowed
+    return os.path.realpath(folder) if os.path.isdir(folder) else data  # noqa: PTH112
+
+
+def _run_name(recipe: str, data: str) -> str:
+    """`digits`, or with data that is not the recipe's own `digits-mnist`, `digits-my-pictures`."""
+    last = re.sub(r"[^\w.]+", "-", os.path.basename(data)).strip("-.")  # noqa: PTH119
+    return f"{recipe}-{last}" if last else recipe
+
+
+def _trained(run: Run, trainer: Trainer, display: TrainingDisplay) -> Result:
+    """Train; when it ends early, say in one line what is saved and how to go on."""
+    from kqv.training.loop import Diverged, Interrupted, Unsaved
+
+    how = f"go on with: kqv train digits --resume {run.path}"
     try:
         with display:
-            result = trainer.train()
-    except Interrupted as failure:
-        stopped = Error(f"{failure} in {run.path}; go on with: kqv train digits --resume {run.path}")
-        stopped.status = 130
-        raise stopped from None
-    _finish(run, result.step, result.seconds, result.scores, as_json)
+            return trainer.train()
+    except Interrupted as stop:
+        raise CommandError(f"{stop}, everything is saved in {run.path}; {how}", SIGNALLED + stop.signal) from None
+    except Unsaved as failure:
+        raise CommandError(f"{failure}; {how}") from None
+    except Diverged:
+        raise
+    except KeyboardInterrupt:
+        raise CommandError(
+            f"stopped at once; step {trainer.saved:,} is saved in {run.path}; {how}", INTERRUPTED
+        ) from None
+    except Exception as failure:
+        known = explained(failure)
+        if known is None or isinstance(failure, Error):
+            raise
+        raise CommandError(f"{known}; step {trainer.saved:,} is saved in {run.path}; {how}", known.status) from None
 
 
-def _finish(run: Run, step: int, seconds: float, scores: dict[str, float], as_json: bool) -> None:
+def _finish(run: Run, result: Result, as_json: bool) -> None:
+    scores = result.scores
     if as_json:
-        content = {"run": str(run.path), "steps": step, "seconds": round(seconds, 3)}
+        content = {"run": str(run.path), "steps": result.step, "seconds": round(result.seconds, 3)}
         content |= {f"validation_{name}": score for name, score in scores.items()}
         sys.stdout.write(json.dumps(content) + "\n")
         return
+    from rich.markup import escape
+
     from kqv.cli.console import console
 
+    path = escape(str(run.path))
     accuracy = f"validation accuracy {100 * scores['accuracy']:.2f} %, " if scores else ""
-    console.print(f"[bold]Trained[/] {step:,} steps in {seconds:.1f} s: {accuracy}saved in [bold]{run.path}[/]")
-    console.print(f"  [dim]test it[/]      kqv evaluate {run.path}")
-    console.print(f"  [dim]look inside[/]  kqv trace {run.path}")
+    console.print(
+        f"[bold]Trained[/] {result.step:,} steps in {result.seconds:.1f} s: {accuracy}saved in [bold]{path}[/]"
+    )
+    console.print(f"  [dim]test it[/]      kqv evaluate {path}")
+    console.print(f"  [dim]look inside[/]  kqv trace {path}")

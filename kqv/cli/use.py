@@ -29,7 +29,8 @@ def evaluate(
     """Score a run on its whole test set: accuracy, loss, and which classes it takes for which."""
     from kqv.cli.pictures import load_digits_with_progress
     from kqv.evaluation import score_pictures
-    from kqv.training.digits import choose_device, limited, load_network, vectors_of
+    from kqv.training.digits import choose_device, limited, load_network
+    from kqv.training.digits_task import vectors_of
     from kqv.training.run import Run
 
     found = Run.find(run)
@@ -55,24 +56,31 @@ def evaluate(
         }  # fmt: skip
         sys.stdout.write(json.dumps(content) + "\n")
         return
+    from rich.markup import escape
+
     from kqv.cli.console import console
 
     console.print(
-        f"{found.path} on {pictures.name}, {split}: [bold]{100 * scores.accuracy:.2f} %[/] right "
+        f"{escape(str(found.path))} on {escape(pictures.name)}, {split}: [bold]{100 * scores.accuracy:.2f} %[/] right "
         f"({scores.correct:,} of {scores.pictures:,}), loss {scores.loss:.4f}"
     )
-    console.print(confusion_table(scores, model.classes))
+    table = confusion_table(scores, model.classes)
+    if console.measure(table).minimum <= console.width:
+        console.print(table)
+    else:
+        console.print(most_confused(scores, model.classes), markup=False)
 
 
 def confusion_table(scores: DigitScores, classes: tuple[str, ...]) -> Table:
     """A table of what was said for what: rows are the right classes, columns what the model said."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="rows: what it is · columns: what the model says", title_style="dim", box=None, pad_edge=False)
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for name in classes:
-        table.add_column(name, justify="right")
-    table.add_column("right", justify="right", style="dim")
+        table.add_column(escape(name), justify="right", no_wrap=True)
+    table.add_column("right", justify="right", style="dim", no_wrap=True)
     for true, name in enumerate(classes):
         row = scores.confusion[true]
         cells = [
@@ -80,8 +88,20 @@ def confusion_table(scores: DigitScores, classes: tuple[str, ...]) -> Table:
             for said, count in enumerate(row.tolist())
         ]
         total = int(row.sum())
-        table.add_row(f"[bold]{name}[/]", *cells, f"{100 * int(row[true]) / total:.1f} %" if total else "")
+        table.add_row(f"[bold]{escape(name)}[/]", *cells, f"{100 * int(row[true]) / total:.1f} %" if total else "")
     return table
+
+
+def most_confused(scores: DigitScores, classes: tuple[str, ...], most: int = 10) -> str:
+    """The commonest mistakes as lines, for more classes than a table has room for."""
+    pairs = [
+        (int(scores.confusion[true, said]), f"{classes[true]} taken for {classes[said]}")
+        for true in range(len(classes))
+        for said in range(len(classes))
+        if said != true and scores.confusion[true, said]
+    ]
+    lines = [f"  {count:>5} × {what}" for count, what in sorted(pairs, key=lambda pair: -pair[0])[:most]]
+    return "\n".join(["the commonest mistakes:", *lines]) if lines else "no mistakes"
 
 
 def classify(run: RunName, pictures: Pictures, device: Device = "auto", as_json: Json = False) -> None:
@@ -98,21 +118,30 @@ def classify(run: RunName, pictures: Pictures, device: Device = "auto", as_json:
     model = load_network(found).to(chosen)
     classes = found.classes
     shape = (classes["rows"], classes["columns"])
-    prepared = np.stack([prepare_picture(path, shape) for path in pictures])
+    prepared = np.stack([prepare_picture(_picture_file(path), shape) for path in pictures])
     verdicts = model.classify(torch.from_numpy(prepared).to(chosen))
     if as_json:
-        content = {"run": str(found.path), "pictures": [_as_json(p, v, model.classes) for p, v in zip(pictures, verdicts, strict=True)]}
-        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+        said = [_as_json(path, verdict, model.classes) for path, verdict in zip(pictures, verdicts, strict=True)]
+        sys.stdout.write(json.dumps({"run": str(found.path), "pictures": said}) + "\n")
         return
+    from rich.markup import escape
+
     from kqv.cli.console import console
     from kqv.cli.drawing import drawn
 
     for path, picture, verdict in zip(pictures, prepared, verdicts, strict=True):
-        best = sorted(range(len(verdict.shares)), key=lambda place: -verdict.shares[place])[:3]
-        others = ", ".join(f"{model.classes[place]} {100 * verdict.shares[place]:.1f} %" for place in best[1:])
-        console.print(f"{path}: [bold]{verdict.label}[/] ({100 * verdict.confidence:.1f} %; then {others})")
+        best = sorted(range(len(verdict.shares)), key=lambda place: -verdict.shares[place])[1:3]
+        others = ", ".join(f"{escape(model.classes[place])} {100 * verdict.shares[place]:.1f} %" for place in best)
+        label = f"[bold]{escape(verdict.label)}[/] ({100 * verdict.confidence:.1f} %; then {others})"
+        console.print(f"{escape(str(path))}: {label}")
         if len(pictures) == 1:
             console.print(drawn(picture), markup=False)
+
+
+def _picture_file(path: Path) -> Path:
+    if path.is_dir():
+        raise Error(f"{path} is a folder; give the picture files in it, as in {path}/*.png")
+    return path
 
 
 def _as_json(path: Path, verdict: Verdict, classes: tuple[str, ...]) -> dict[str, Any]:

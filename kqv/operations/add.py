@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index
 from kqv.operations.broadcast import output_slice, place_in, unbroadcast, unbroadcast_sum
 from kqv.operations.operation import Call, Operation, Saved
-from kqv.operations.shapes import Float
 
 
 def forward(a: Float[Tensor, "*#axes"], b: Float[Tensor, "*#axes"]) -> tuple[Float[Tensor, "*output"], Saved]:

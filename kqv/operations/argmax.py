@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from kqv.arithmetic import Argmax, Expression, Index
 from kqv.operations.operation import Call, Operation, Saved
-from kqv.operations.shapes import Float, Int
 
 
 def forward(x: Float[Tensor, "*rows in"]) -> tuple[Int[Tensor, "*rows"], Saved]:

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kqv.arithmetic import Array, Expression, Index, Max, Named, Sum, Total, exp
 from kqv.operations.broadcast import place_in
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Bool, Float
 from kqv.operations.softmax import forward as softmax_forward
 
 
@@ -59,6 +59,7 @@ def kernel_forward(
     sizes_fit = query.dim() == 4 and query.shape[-1] == value.shape[-1] and query.numel() and key.numel()
     if query.device.type != "cpu" or not sizes_fit or (allowed is not None and allowed.dim() not in (2, 4)):
         return forward(query, key, value, allowed, causal=causal)
+    query, key, value = (_with_rows_together(tensor) for tensor in (query, key, value))
     # the kernel's own causal mask counts from the first key; ours ends at the last one, and that differs unless square
     square = causal and allowed is None and query.shape[-2] == key.shape[-2]
     seen = None if square else _seen_keys(query, key, allowed, causal)
@@ -69,6 +70,11 @@ def kernel_forward(
         query, key, value, 0.0, square, attn_mask=penalty
     )
     return output, (query, key, value, output, logsumexp, square, penalty)
+
+
+def _with_rows_together(x: Tensor) -> Tensor:
+    """The kernel reads the numbers of a row one after the other in memory, wherever they really are."""
+    return x if x.stride(-1) == 1 else x.contiguous()
 
 
 def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:

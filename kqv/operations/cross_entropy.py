@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from kqv.arithmetic import Array, Column, Constant, Expression, Index, Max, Named, Sum, exp, log
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Float, Int
 
 
 def forward(
-    logits: Float[Tensor, "*rows class"], targets: Int[Tensor, "*rows"], *, smoothing: float = 0.0, ignored: int = -100
+    logits: Float[Tensor, "*rows class"], targets: Int[Tensor, "*targets"], *, smoothing: float = 0.0, ignored: int = -100
 ) -> tuple[Float[Tensor, ""], Saved]:
     """Mean over the targets that are not `ignored` of −Σ_k q[k]·log p[k]; 0 where every target is ignored.
 
@@ -74,7 +74,7 @@ def _counted(call: Call) -> tuple[Array, Array]:
     places = list(np.ndindex(*call.targets.shape))
     targets = np.array([call.targets.integer(place) for place in places], dtype=np.int64)
     counted = targets != call.options["ignored"]
-    return np.array(places, dtype=np.int64).reshape(len(places), -1)[counted], targets[counted]
+    return np.array(places, dtype=np.int64).reshape(len(places), len(call.targets.shape))[counted], targets[counted]
 
 
 def derive(call: Call, index: Index) -> Expression:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Operand
 from kqv.operations.operation import Call, Operation, Saved
-from kqv.operations.shapes import Bool, Float
 
 
 def draw_mask(x: Float[Tensor, "*axes"], probability: float) -> Bool[Tensor, "*axes"]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Sum
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Float, Int
 
 
 def forward(
@@ -47,8 +47,9 @@ def derive(call: Call, index: Index) -> Expression:
 
 def derive_weight(call: Call, index: Index) -> Expression:
     row, place = index
-    uses = np.array(call.ids.places_of(row), dtype=np.int64).reshape(-1, len(call.ids.shape))
-    return Sum(call.gradient.pick(*uses.T, np.full(len(uses), place)))
+    uses = call.ids.places_of(row)
+    places = np.array(uses, dtype=np.int64).reshape(len(uses), len(call.ids.shape))
+    return Sum(call.gradient.pick(*places.T, np.full(len(uses), place)))
 
 
 embedding = Operation(

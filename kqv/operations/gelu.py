@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Named, Power, erf, exp, tanh
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Float
 
 _SLOPE = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715

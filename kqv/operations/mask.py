@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kqv.arithmetic import Choice, Constant, Expression, Index
 from kqv.operations.broadcast import output_slice, place_in, unbroadcast, unbroadcast_sum
 from kqv.operations.operation import Call, Operation, Saved
-from kqv.operations.shapes import Bool, Float
 
 
 def forward(x: Float[Tensor, "*#axes"], allowed: Bool[Tensor, "*#axes"]) -> tuple[Float[Tensor, "*output"], Saved]:

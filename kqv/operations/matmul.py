@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Operand, Sum
 from kqv.operations.broadcast import output_slice, place_in, unbroadcast
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Float
 
 
 def forward(

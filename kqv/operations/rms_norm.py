@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Mean, Named, Power, Sum, sqrt
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Float
 
 
 def forward(

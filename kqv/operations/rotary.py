@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Named, cosine, sine
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Saved
-from kqv.operations.shapes import Float, Int
 
 
 def forward(

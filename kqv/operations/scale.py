@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index
 from kqv.operations.operation import Call, Operation, Saved
-from kqv.operations.shapes import Float, Num
 
 
 def forward(x: Num[Tensor, "*axes"], *, factor: float) -> tuple[Float[Tensor, "*axes"], Saved]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, logistic
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Float
 
 
 def forward(x: Float[Tensor, "*axes"]) -> tuple[Float[Tensor, "*axes"], Saved]:

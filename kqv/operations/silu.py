@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Named, logistic
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Float
 from kqv.operations.sigmoid import forward as sigmoid_forward
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, cosine, sine
 from kqv.operations.operation import Call, Operation, Saved
-from kqv.operations.shapes import Float, Int
 
 _LONGEST = 10000.0
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Constant, Expression, Index, Max, Named, Sum, exp
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Float
 
 
 def forward(x: Float[Tensor, "*rows in"]) -> tuple[Float[Tensor, "*rows in"], Saved]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
+from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Power, Sum
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Pair, Saved
-from kqv.operations.shapes import Float
 
 
 def forward(a: Float[Tensor, "*outputs"], y: Float[Tensor, "*wanted"]) -> tuple[Float[Tensor, ""], Saved]:

@@ -17,7 +17,9 @@ from kqv.trace.records import TensorRecord
 _TERMS_TO_LOOK_AT = 8
 
 
-def walk_back(start: Cell, explain: Callable[[Cell], Explanation], record_of: Callable[[str], TensorRecord]) -> Iterator[Cell]:
+def walk_back(
+    start: Cell, explain: Callable[[Cell], Explanation], record_of: Callable[[str], TensorRecord]
+) -> Iterator[Cell]:
     """All cells that a number came from, nearest first, each once, down to what was given.
 
     From a result of a function of PyTorch, whose formula is not known, the walk goes on to all elements that it took.
@@ -112,11 +114,12 @@ def next_cell(explanation: Explanation, record_of: Callable[[str], TensorRecord]
     consulted = [(cell, 1.0) for part in explanation.parts or [explanation] for cell in part.consulted]
     for found in (computed, consulted, candidates):
         if found:
-            return max(found, key=lambda item: item[1])
+            return max(reversed(found), key=lambda item: item[1])  # of weight·value the value: it holds the content
     for name in explanation.tensors:
         record = record_of(name)
+        value = record.readable_value
         if record.kind == "activation" and 0 not in record.sizes:
-            return record.cell_at(int(record.value.float().abs().argmax())), float("nan")
+            return record.cell_at(0 if value is None else int(value.float().abs().argmax())), float("nan")
     return None, 1.0
 
 

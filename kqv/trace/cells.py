@@ -1,4 +1,4 @@
-"""How a single number is written: `layers.1.z[0,7]`, `grad:layers.0.weight[out=7, in=300]`, `update:tokens.weight[3,4]`."""
+"""How a single number is written: `layers.1.z[0,7]`, `grad:layers.0.weight[out=7, in=300]`, `update:…`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ PHASES: tuple[Phase, ...] = ("forward", "backward", "update")
 
 _PREFIXES: dict[str, Phase] = {"": "forward", "grad": "backward", "update": "update"}
 _PATTERN = re.compile(r"^(?:(?P<prefix>[a-z]+):)?(?P<name>[^\[\]:]+)(?:\[(?P<places>[^\]]*)\])?$")
-_EXAMPLES = "'layers.1.z[0,7]', 'scores[batch=0, head=2, query=3, key=1]', 'grad:layers.0.weight[7,300]' or 'update:layers.0.weight[7,300]'"
+_EXAMPLES = (
+    "'layers.1.z[0,7]', 'scores[batch=0, head=2, query=3, key=1]', 'grad:layers.0.weight[7,300]' "
+    "or 'update:layers.0.weight[7,300]'"
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,9 @@ class Reading:
         fits = len(index) == len(sizes) and all(0 <= place < size for place, size in zip(index, sizes, strict=True))
         cell = Cell(self.phase, self.name, index, tuple(dimensions))
         if not fits:
-            raise TraceError(f"{self.text!r} is not one element of {self._shape(dimensions, sizes)}; {self._hint(cell, sizes)}")
+            raise TraceError(
+                f"{self.text!r} is not one element of {self._shape(dimensions, sizes)}; {self._hint(cell, sizes)}"
+            )
         return cell
 
     def _by_name(self, dimensions: Sequence[str], sizes: Sequence[int]) -> tuple[int, ...]:
@@ -67,7 +72,9 @@ class Reading:
         unknown = [name for name in given if name not in dimensions]
         missing = [name for name, size in zip(dimensions, sizes, strict=False) if name not in given and size != 1]
         if not dimensions:
-            raise TraceError(f"nobody named the dimensions of {self.name}{list(sizes)}; write its places as numbers in their order")
+            raise TraceError(
+                f"nobody named the dimensions of {self.name}{list(sizes)}; write its places as numbers in their order"
+            )
         if unknown or missing:
             wrong = f"has no dimension {unknown[0]!r}" if unknown else f"also needs a place for {missing[0]!r}"
             raise TraceError(f"{self.text!r}: {self._shape(dimensions, sizes)} {wrong}")

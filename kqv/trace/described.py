@@ -11,7 +11,11 @@ from kqv.trace.text import check_text, intermediate
 
 def describe(explanation: Explanation, terms: int = 6) -> dict[str, Any]:
     """One cell with its arithmetic; every number under `value` is an element of a recorded tensor."""
-    found: dict[str, Any] = {"cell": str(explanation.cell), "symbol": explanation.symbol, "meaning": explanation.meaning}
+    found: dict[str, Any] = {
+        "cell": str(explanation.cell),
+        "symbol": explanation.symbol,
+        "meaning": explanation.meaning,
+    }
     found |= describe_arithmetic(explanation, explanation, terms)
     found["parts"] = [describe_arithmetic(part, explanation, terms) for part in explanation.parts]
     found["tensors"] = list(explanation.tensors)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-
 from kqv.arithmetic import Constant, Expression, Index, Operand, Total
 from kqv.trace.cells import Cell
 from kqv.trace.explanation import Arithmetic, Explanation, error_share
@@ -45,6 +44,12 @@ def explain_gradient(cell: Cell, record: TensorRecord) -> Explanation:
     return _of(found, cell, record, parts)
 
 
+def explain_lost(cell: Cell, record: TensorRecord) -> Explanation:
+    """What is left to say of an element whose number was overwritten since: what it was computed from."""
+    formula = f"computed by {record.origin}, and overwritten in place later: the number is lost"
+    return _of(Arithmetic(float("nan"), "lost", formula, record.location), cell, record)
+
+
 def _of(found: Arithmetic, cell: Cell, record: TensorRecord, parts: list[Arithmetic] | None = None) -> Explanation:
     tensors: list[str] = []
     if cell.phase == "forward" and isinstance(record.producer, ForeignCall):
@@ -72,7 +77,9 @@ def _value(record: TensorRecord, index: Index) -> Arithmetic:
     if isinstance(producer, ForeignCall):
         formula = f"computed by PyTorch's {producer.name}, whose formula is not known here"
         return Arithmetic(value, producer.name, formula, record.location)
-    given = {"parameter": "a weight of the model", "buffer": "a constant of the model", "activation": "an input"}[record.kind]
+    given = {"parameter": "a weight of the model", "buffer": "a constant of the model", "activation": "an input"}[
+        record.kind
+    ]
     return Arithmetic(value, "given", f"given: {given}, nothing in this pass computed it", record.named_at)
 
 
@@ -88,7 +95,9 @@ def _derived(derive: Any, call: CallRecord, index: Index) -> tuple[Expression, l
 def _start(value: float, record: TensorRecord) -> Arithmetic:
     if value == 0 and record.consumers:
         return Arithmetic(value, "unused", "no use of this element leads to the loss", record.named_at, Constant(0.0))
-    formula = "∂C/∂C = 1: the backward pass starts here" if value == 1 else "the backward pass starts here, with this number"
+    formula = (
+        "∂C/∂C = 1: the backward pass starts here" if value == 1 else "the backward pass starts here, with this number"
+    )
     return Arithmetic(value, "start", formula, record.location, Constant(value))
 
 
@@ -116,7 +125,9 @@ def _use(call: CallRecord, place: int, index: Index) -> Iterator[Arithmetic]:
     output = call.output.gradient
     share = error_share(gradient.dtype, call.output.tensor.dtype, gradient.dtype if output is None else output.dtype)
     heading = f"{name} of {operation.name} → {call.output.name or 'an unnamed result'}"
-    yield Arithmetic(float(gradient[index]), heading, operation.gradients[name], call.location, expression, share, consulted)
+    yield Arithmetic(
+        float(gradient[index]), heading, operation.gradients[name], call.location, expression, share, consulted
+    )
 
 
 def _moved(movement: Movement, output: TensorRecord, index: Index) -> Iterator[Arithmetic]:

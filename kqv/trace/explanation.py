@@ -10,7 +10,7 @@ import torch
 
 from kqv.arithmetic import Expression, Rendering
 from kqv.trace.cells import Cell
-from kqv.trace.location import Location
+from kqv.trace.location import NOWHERE, Location
 from kqv.trace.operands import spots_of
 
 TOLERANCE = 1e-5
@@ -20,6 +20,9 @@ TOLERANCE = 1e-5
 def error_share(*dtypes: torch.dtype) -> float:
     """The tolerance for numbers of these types: 1e-5; for half and bfloat16 two of their rounding steps."""
     return max([TOLERANCE] + [2 * torch.finfo(d).eps for d in dtypes if d in (torch.bfloat16, torch.float16)])
+
+
+_NO_CELL = Cell("forward", "", ())
 
 
 @dataclass
@@ -32,7 +35,7 @@ class Arithmetic:
     value: float
     heading: str
     formula: str
-    location: Location = Location()
+    location: Location = NOWHERE
     expression: Expression | None = None
     share: float = TOLERANCE
     consulted: list[Cell] = field(default_factory=list)
@@ -73,7 +76,7 @@ class Arithmetic:
 class Explanation(Arithmetic):
     """One cell of a trace, explained; a gradient with several uses has one part for each."""
 
-    cell: Cell = Cell("forward", "", ())
+    cell: Cell = _NO_CELL
     symbol: str = ""
     parts: list[Arithmetic] = field(default_factory=list)
     tensors: tuple[str, ...] = ()

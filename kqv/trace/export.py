@@ -16,6 +16,7 @@ from torch import Tensor
 from kqv.dimensions import VOCABULARY
 from kqv.errors import TraceError
 from kqv.files import make_folder, write_text
+from kqv.trace.kept import unseen
 from kqv.trace.records import CallRecord, TensorRecord
 from kqv.trace.summary import Summary
 
@@ -37,7 +38,7 @@ def write_json(trace: Trace, folder: str | Path) -> Path:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         temporary.chmod(0o755)
-        with torch._C.DisableTorchFunction():
+        with unseen():
             _write_files(trace, temporary)
         if folder.exists():
             aside = temporary.with_name(f"{temporary.name}.old")
@@ -121,13 +122,14 @@ def describe_tensor(trace: Trace, record: TensorRecord) -> dict[str, Any]:
     }
 
 
-def gradient_formulas(record: TensorRecord) -> list[str]:
-    """The formula of each use's contribution to the gradient, each once."""
-    found: dict[str, None] = {}
+def gradient_formulas(record: TensorRecord) -> list[dict[str, str]]:
+    """For each kind of use that contributes to the gradient: which input of which operation, and the formula."""
+    found: dict[str, str] = {}
     for consumer, place in record.consumers:
         if isinstance(consumer, CallRecord) and consumer.input_gradient(place) is not None:
-            found[consumer.operation.gradients[consumer.operation.inputs[place]]] = None
-    return list(found)
+            name = consumer.operation.inputs[place]
+            found[f"{name} of {consumer.name}"] = consumer.operation.gradients[name]
+    return [{"use": use, "formula": formula} for use, formula in found.items()]
 
 
 def _options(call: CallRecord) -> dict[str, Any]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from kqv.errors import TraceError
+
+unseen = torch._C.DisableTorchFunction
+"""`with unseen():` what PyTorch computes inside is not recorded: it is no part of the model."""
 
 
 @dataclass
@@ -36,4 +40,5 @@ class Kept:
                 f"{name} was changed in place after it was recorded, so the value that it had is lost; "
                 "take optimizer steps with trace.step(optimizer), and clone a tensor before changing it"
             )
-        return self.tensor.detach()
+        with unseen():
+            return self.tensor.detach()

@@ -19,7 +19,10 @@ class Location(NamedTuple):
         return f"{self.file}:{self.line}" if self.file else ""
 
 
-_PASSED_OVER = ("kqv.trace", "kqv.operations", "torch", "contextlib")
+NOWHERE = Location()
+"""The location of what no line of code made."""
+
+_PASSED_OVER = ("kqv.trace", "kqv.operations", "torch", "contextlib", "jaxtyping", "beartype")
 _is_passed_over: dict[CodeType, bool] = {}
 
 
@@ -31,7 +34,9 @@ def caller() -> Location:
         passed = _is_passed_over.get(code)
         if passed is None:
             module = frame.f_globals.get("__name__", "")
-            passed = _is_passed_over[code] = any(module == name or module.startswith(f"{name}.") for name in _PASSED_OVER)
+            passed = _is_passed_over[code] = any(
+                module == name or module.startswith(f"{name}.") for name in _PASSED_OVER
+            )
         if not passed:
             break
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""What numbers and places stand for, in people's words: the text of a token, the name of a class, the picture's file."""
+"""What numbers and places stand for, in people's words: a token's text, a class's name, the picture's file."""
 
 from __future__ import annotations
 

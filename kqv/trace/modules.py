@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from kqv.dimensions import Bindings
-from kqv.trace.records import Name
+from kqv.trace.kept import unseen
 from kqv.trace.recorder import Recorder, current_recorder
+from kqv.trace.records import Name
 
 _WRAPPERS = {"OptimizedModule": "_orig_mod", "DistributedDataParallel": "module", "DataParallel": "module"}
 
@@ -71,7 +71,7 @@ def _watch_one(path: str, module: nn.Module, recorder: Recorder) -> list[Removab
 def _suggest(recorder: Recorder, item: Any, name: str, path: str) -> None:
     """A name for the tensors of an input or output, should nobody give them one."""
     if isinstance(item, Tensor):
-        with torch._C.DisableTorchFunction():
+        with unseen():
             recorder.suggest_name(item, Name(name, path=path))
     elif isinstance(item, dict):
         for key, part in item.items():

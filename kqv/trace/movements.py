@@ -15,17 +15,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from kqv.trace.kept import Kept
+from kqv.trace.kept import Kept, unseen
 
 if TYPE_CHECKING:
     from kqv.trace.records import TensorRecord
 
-_NAMES = """
-view view_as reshape reshape_as transpose swapaxes permute movedim flatten unflatten unsqueeze squeeze expand expand_as
-broadcast_to split chunk unbind tensor_split narrow select contiguous clone repeat repeat_interleave roll flip
-index_select gather take_along_dim tile cat concat stack hstack vstack t adjoint diagonal
-""".split()
-_COPIES = "to float double half bfloat16 int long detach type_as cpu cuda alias clone contiguous".split()
+_NAMES = [
+    "view", "view_as", "reshape", "reshape_as", "transpose", "swapaxes", "permute", "movedim", "flatten",
+    "unflatten", "unsqueeze", "squeeze", "expand", "expand_as", "broadcast_to", "split", "chunk", "unbind",
+    "tensor_split", "narrow", "select", "contiguous", "clone", "repeat", "repeat_interleave", "roll", "flip",
+    "index_select", "gather", "take_along_dim", "tile", "cat", "concat", "stack", "hstack", "vstack", "t",
+    "adjoint", "diagonal",
+]  # fmt: skip
+_COPIES = [
+    "to", "float", "double", "half", "bfloat16", "int", "long", "detach", "type_as", "cpu", "cuda", "alias",
+    "clone", "contiguous",
+]  # fmt: skip
 _SPOKEN = {"__getitem__": "slice", "__get__": "transpose"}
 
 
@@ -46,7 +51,7 @@ MOVEMENTS: set[Callable[..., Any]] = (
 
 
 def moves(function: Callable[..., Any], sources: list[Tensor], outputs: list[Tensor]) -> bool:
-    """Whether this call only moved elements: not where a type changed so that numbers did (7.9 to 7, a view as bytes)."""
+    """Whether this call only moved elements: not where a change of type changed numbers (7.9 to 7, a view as bytes)."""
     if not sources or not outputs:
         return False
     given, found = sources[0].dtype, outputs[0].dtype
@@ -79,6 +84,10 @@ class Movement:
     @cached_property
     def maps(self) -> list[Tensor]:
         """For each output a tensor of its shape: the place of each element, counted through all sources."""
+        with unseen():
+            return self._moved_places()
+
+    def _moved_places(self) -> list[Tensor]:
         numbered, start = [], 0
         for source in self.sources:
             stop = start + source.tensor.numel()
@@ -88,7 +97,9 @@ class Movement:
         if self.function in COPIES:
             return numbered
         first: Any = numbered if self._takes_list else numbered[0]
-        moved = self.function(first, *_map_kept(self.args), **{name: _map_kept(value) for name, value in self.kwargs.items()})
+        moved = self.function(
+            first, *_map_kept(self.args), **{name: _map_kept(value) for name, value in self.kwargs.items()}
+        )
         return list(moved) if isinstance(moved, (tuple, list)) else [moved]
 
     @property
@@ -98,8 +109,9 @@ class Movement:
     @cached_property
     def _sorted(self) -> list[tuple[Tensor, Tensor]]:
         """For each output the origins in ascending order, and the output's flat places in that order."""
-        found = [places.reshape(-1).sort() for places in self.maps]
-        return [(values, order) for values, order in found]
+        with unseen():
+            found = [places.reshape(-1).sort() for places in self.maps]
+            return [(values, order) for values, order in found]
 
     def start(self, source: int) -> int:
         """The first place of a source, counted through all sources."""
@@ -107,7 +119,8 @@ class Movement:
 
     def locate(self, output: int, index: tuple[int, ...]) -> tuple[TensorRecord, tuple[int, ...]]:
         """Where the element `index` of output number `output` came from: the source and the place in it."""
-        place = int(self.maps[output][index])
+        with unseen():
+            place = int(self.maps[output][index])
         for source in self.sources:
             size = source.tensor.numel()
             if place < size:
@@ -118,11 +131,12 @@ class Movement:
     def destinations(self, source: int, index: tuple[int, ...]) -> list[tuple[TensorRecord, tuple[int, ...]]]:
         """Every output element that is the element `index` of source number `source`."""
         place = self.start(source) + flatten(index, self.sources[source].sizes)
-        found = []
-        for number, record in self.outputs.items():
-            values, order = self._sorted[number]
-            first, last = torch.searchsorted(values, torch.tensor([place, place + 1], dtype=values.dtype)).tolist()
-            found += [(record, unflatten(int(flat), record.sizes)) for flat in order[first:last]]
+        found: list[tuple[TensorRecord, tuple[int, ...]]] = []
+        with unseen():
+            for number, record in self.outputs.items():
+                values, order = self._sorted[number]
+                first, last = torch.searchsorted(values, torch.tensor([place, place + 1], dtype=values.dtype)).tolist()
+                found += [(record, unflatten(int(flat), record.sizes)) for flat in order[first:last]]
         return found
 
     def gradient_of_source(self, source: int, gradients: Mapping[int, Tensor]) -> Tensor:

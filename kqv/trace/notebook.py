@@ -43,7 +43,8 @@ def _rows(part: dict[str, Any], skip_check: bool) -> list[tuple[str, str]]:
         rows.append(("numbers", escape(f"{part['numbers']} = {_shown(part['value'])}")))
     rows += [("where", escape(f"{name} = {arithmetic}")) for name, arithmetic in part["where"]]
     sources = [
-        escape(f"{source['cell']} = {_shown(source['value'])} {source.get('meaning', '')}") for source in part["from"][:10]
+        escape(f"{source['cell']} = {_shown(source['value'])} {source.get('meaning', '')}")
+        for source in part["from"][:10]
     ]
     if sources:
         rows.append(("from", "<br>".join(sources)))

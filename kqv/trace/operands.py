@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kqv.arithmetic import Array, Elements, Expression, Index, Operand, walk
+from kqv.arithmetic import Array, Choice, Elements, Expression, Index, Operand
 from kqv.trace.cells import Cell, Phase
+from kqv.trace.kept import unseen
 from kqv.trace.movements import Movement, unflatten
 from kqv.trace.records import CallRecord, TensorRecord, require
 
@@ -80,10 +81,6 @@ class RecordSource:
         self.consulted.append(self.cell(index))
         return int(self._values[index])
 
-    def every_place(self) -> list[Index]:
-        """All places of the tensor, in order."""
-        return [unflatten(flat, self.shape) for flat in range(self._values.numel())]
-
     def places_of(self, value: int) -> list[Index]:
         """The places where a tensor of whole numbers has this value."""
         found = [tuple(int(i) for i in place) for place in (self._values == value).nonzero().tolist()]
@@ -119,13 +116,14 @@ class RememberedSource:
 
 def read_grid(values: Tensor, axes: Sequence[Array]) -> Array:
     """Elements of a tensor on any device at the outer product of `axes`, in float64."""
-    places = [
-        torch.as_tensor(axis, device=values.device).reshape([-1 if own == at else 1 for own in range(len(axes))])
-        for at, axis in enumerate(axes)
-    ]
-    chosen = values[tuple(places)] if places else values
-    found: Array = chosen.to("cpu", torch.float64).numpy()
-    return found
+    with unseen():
+        places = [
+            torch.as_tensor(axis, device=values.device).reshape([-1 if own == at else 1 for own in range(len(axes))])
+            for at, axis in enumerate(axes)
+        ]
+        chosen = values[tuple(places)] if places else values
+        found: Array = chosen.to("cpu", torch.float64).numpy()
+        return found
 
 
 def named_origin(record: TensorRecord, index: Index) -> tuple[TensorRecord, Index]:
@@ -141,7 +139,8 @@ def _named_origins(record: TensorRecord, places: Array) -> Iterator[tuple[Tensor
     if record.names or not isinstance(movement, Movement):
         yield record, places
         return
-    origins = movement.maps[record.producer_place].reshape(-1)[torch.as_tensor(places)].numpy()
+    with unseen():
+        origins = movement.maps[record.producer_place].reshape(-1)[torch.as_tensor(places)].numpy()
     for number, source in enumerate(movement.sources):
         start = movement.start(number)
         own = origins[(origins >= start) & (origins < start + source.tensor.numel())] - start
@@ -168,9 +167,25 @@ def operands(call: CallRecord) -> dict[str, Operand | None]:
     return found
 
 
+def _used_parts(root: Expression) -> Iterator[Expression]:
+    """The expression and everything below it, without what a choice between two numbers left aside."""
+    seen: set[int] = set()
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        if isinstance(part, Choice) and not part.shape:
+            waiting += [part.condition, part.chosen if part.condition.value() > 0 else part.other]
+        else:
+            waiting += part.parts()
+
+
 def spots_of(expression: Expression) -> Iterator[Spot]:
     """All named elements that an expression uses, part by part."""
-    for part in walk(expression):
+    for part in _used_parts(expression):
         if isinstance(part, Elements) and isinstance(part.source, (RecordSource, RememberedSource)):
             shape = part.source.shape
             places = [np.broadcast_to(place, part.size).reshape(-1) for place in part.places]

@@ -18,14 +18,20 @@ from torch.utils.hooks import RemovableHandle
 
 from kqv.dimensions import Bindings, parse
 from kqv.errors import TraceError
-from kqv.trace.kept import Kept
-from kqv.trace.location import Location, caller
+from kqv.trace.kept import Kept, unseen
+from kqv.trace.location import NOWHERE, caller
 from kqv.trace.movements import MOVEMENTS, Movement, moves
 from kqv.trace.records import AnyOperation, CallRecord, ForeignCall, Kind, Name, TensorRecord
 
 _active: dict[int, Recorder] = {}  # by thread: a recorder sees only the thread that opened it
-_computes_nothing = torch._C.DisableTorchFunction  # inside it, functions of PyTorch are not part of the model
 _NOT_OF_THE_MODEL = {vars(torch._C.TensorBase)["grad"].__get__, torch.autograd.grad}
+_ONLY_LOOK_AT_SHAPES = {  # what they make does not come from the numbers that they are given
+    *(getattr(torch, f"{name}_like") for name in ("empty", "zeros", "ones", "full", "rand", "randn", "randint")),
+    *(getattr(Tensor, f"new_{name}") for name in ("empty", "zeros", "ones", "full", "tensor")),
+}
+
+
+_PASSED_OVER = _NOT_OF_THE_MODEL | _ONLY_LOOK_AT_SHAPES
 
 
 def current_recorder() -> Recorder | None:
@@ -84,26 +90,38 @@ class Recorder(TorchFunctionMode):
             hook.remove()
         self.leaf_hooks.clear()
 
+    @property
+    def is_active(self) -> bool:
+        """Whether the recording goes on."""
+        return _active.get(self.thread) is self
+
     def __torch_function__(
-        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """See every function of PyTorch that this thread calls; keep those that make tensors of tensors."""
         output = function(*args, **(kwargs or {}))
-        if isinstance(output, (Tensor, tuple, list)) or function is Tensor.__setitem__:
-            # -1: no backward pass is running, whose own views and sums are not part of the model
-            if torch._C._current_graph_task_id() == -1 and function not in _NOT_OF_THE_MODEL:
-                with _computes_nothing():
-                    self._keep(function, args, kwargs or {}, output)
+        made = isinstance(output, (Tensor, tuple, list)) and not isinstance(output, torch.Size)
+        is_forward = torch._C._current_graph_task_id() == -1  # a backward's own views and sums are no part of the model
+        if (made or function is Tensor.__setitem__) and is_forward and function not in _PASSED_OVER:
+            with unseen():
+                self._keep(function, args, kwargs or {}, output)
         return output
 
-    def _keep(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+    def _keep(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any
+    ) -> None:
         given = args[0] if args else None
         if function in MOVEMENTS:
             sources, outputs = _tensors(given), _tensors(output)
             if any(made is source for made in outputs for source in sources):
                 return  # contiguous() of a contiguous tensor: nothing moved
             if moves(function, sources, outputs):
-                self._keep_movement(function, args, kwargs, sources, outputs)
+                moved = [self.record(source) for source in sources]
+                self._keep_movement(Movement(function, args, kwargs, moved), outputs)
                 return
         sources = _tensors((args, tuple(kwargs.values())))
         outputs = _tensors(given if function is Tensor.__setitem__ else output)
@@ -117,14 +135,11 @@ class Recorder(TorchFunctionMode):
         record = self._by_id.get(id(tensor))
         return record is None or record.kept.unchanged
 
-    def _keep_movement(
-        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], sources: list[Tensor], outputs: list[Tensor]
-    ) -> None:  # fmt: skip
-        movement = Movement(function, args, kwargs, [self.record(source) for source in sources])
+    def _keep_movement(self, movement: Movement, outputs: list[Tensor]) -> None:
         for place, source in enumerate(movement.sources):
             source.consumers.append((movement, place))
         for place, tensor in enumerate(outputs):
-            record = self.record(tensor)
+            record = self.record(tensor, is_result=True)
             if record.producer is None:
                 record.producer, record.producer_place = movement, place
                 movement.outputs[place] = record
@@ -136,17 +151,21 @@ class Recorder(TorchFunctionMode):
         for place, source in enumerate(call.sources):
             source.consumers.append((call, place))
         for place, tensor in enumerate(outputs):
-            record = self.record(tensor, changed_by=call)
+            record = self.record(tensor, changed_by=call, is_result=True)
             if record.producer in (None, call):
                 record.producer, record.producer_place = call, place
                 call.outputs.append(record)
                 self._await_gradient(record, tensor)
 
     def record_call(
-        self, operation: AnyOperation, inputs: tuple[Tensor | None, ...], options: dict[str, Any], apply: Callable[..., Tensor]
+        self,
+        operation: AnyOperation,
+        inputs: tuple[Tensor | None, ...],
+        options: dict[str, Any],
+        apply: Callable[..., Tensor],
     ) -> Tensor:
         """Run one call of an operation and keep it with its inputs and output; its gradients come with the backward."""
-        with _computes_nothing():
+        with unseen():
             call = CallRecord(operation, options, self.path[-1][0], caller(), len(self.calls))
             for place, tensor in enumerate(inputs):
                 record = None if tensor is None else self.record(tensor)
@@ -157,34 +176,47 @@ class Recorder(TorchFunctionMode):
             output = apply(call, options, *inputs)
             if any(output is tensor for tensor in inputs):
                 output = output.view_as(output)  # what goes in and what comes out are recorded apart
-            call.output = self.record(output)
+            call.output = self.record(output, is_result=True)
             call.output.producer = call
             self.calls.append(call)
         return output
 
-    def record(self, tensor: Tensor, changed_by: ForeignCall | None = None, kind: Kind = "activation") -> TensorRecord:
-        """The record of a tensor: a new one when it is first seen, and when it was changed in place since."""
+    def record(
+        self,
+        tensor: Tensor,
+        changed_by: ForeignCall | None = None,
+        kind: Kind = "activation",
+        is_result: bool = False,
+    ) -> TensorRecord:
+        """The record of a tensor: a new one when it is first seen, and when it was changed in place since.
+
+        The gradient of something given is awaited; that of a result comes through what is recorded behind it.
+        """
         found = self._by_id.get(id(tensor))
         if found is not None and found.kept.unchanged:
             return found
         record = TensorRecord(tensor, len(self.records), kind)
         if found is not None:  # the old record stays, and keeps the object alive too
             record.kind = found.kind
-            record.producer = changed_by or ForeignCall("change in place", self.path[-1][0], Location(), [found], [record])
+            record.producer = changed_by or ForeignCall("change in place", self.path[-1][0], NOWHERE, [found], [record])
         self.records.append(record)
         self._by_id[id(tensor)] = record
+        if not is_result:
+            self._await_gradient(record, tensor)
         return record
 
     def forget(self, tensor: Tensor) -> None:
         """Let the next use of this tensor begin a new record: the optimizer gave it new numbers."""
-        self._by_id.pop(id(tensor), None)
+        record = self._by_id.pop(id(tensor), None)
+        if record is not None and record.hook is not None:
+            record.hook.remove()
 
     def note(self, name: str, tensor: Tensor, dimensions: str, symbol: str = "") -> None:
         """Name a tensor under the path of the module that is being called."""
         path, bindings = self.path[-1]
         names = parse(dimensions)
         full = f"{path}.{name}" if path else name
-        with _computes_nothing():
+        with unseen():
             bindings.bind(full, names, tensor.shape)
             record = self.record(tensor)
             self._await_gradient(record, tensor)
@@ -206,8 +238,10 @@ class Recorder(TorchFunctionMode):
             if record.likely_name is not None:
                 self.give_name(record, record.likely_name)
             elif isinstance(producer, (CallRecord, ForeignCall)):
-                self.give_name(record, Name(_joined(producer.path, producer.name), path=producer.path, location=producer.location))
-            elif producer is None:
+                self.give_name(
+                    record, Name(_joined(producer.path, producer.name), path=producer.path, location=producer.location)
+                )
+            elif producer is None and _is_used(record):
                 self.give_name(record, _name_by_use(record))
 
     def give_name(self, record: TensorRecord, name: Name) -> None:
@@ -226,28 +260,36 @@ class Recorder(TorchFunctionMode):
         """Name a parameter as its module does; the dimensions come when the module notes it."""
         self.give_name(record, Name(name, path=name.rpartition(".")[0]))
 
-    def await_parameter_gradient(self, record: TensorRecord, parameter: Tensor) -> None:
-        """Keep the gradient that a parameter gets in backward passes of this trace."""
-        with _computes_nothing():
-            self._await_gradient(record, parameter)
-
     def _await_gradient(self, record: TensorRecord, tensor: Tensor) -> None:
         """Keep the gradient that PyTorch brings to this tensor; outputs of operations get theirs from their call."""
-        if not tensor.requires_grad or record.awaits_gradient or isinstance(record.producer, CallRecord):
+        if (
+            not tensor.requires_grad
+            or record.hook is not None
+            or not self.is_active
+            or isinstance(record.producer, CallRecord)
+        ):
             return
-        record.awaits_gradient = True
         is_leaf, thread = tensor.is_leaf, self.thread
 
         def keep(gradient: Tensor) -> None:
             if not gradient.is_cuda and threading.get_ident() != thread:
                 return  # another thread trains the same model
-            with _computes_nothing():
+            with unseen():
                 before = record.received if is_leaf else None
                 record.received = Kept.of(gradient if before is None else before.tensor + gradient)
 
-        hook: RemovableHandle = tensor.register_hook(keep)  # type: ignore[no-untyped-call]
-        if is_leaf:
-            self.leaf_hooks.append(hook)
+        with unseen():
+            record.hook = tensor.register_hook(keep)  # type: ignore[no-untyped-call]
+        if is_leaf and record.hook is not None:
+            self.leaf_hooks.append(record.hook)
+
+
+def _is_used(record: TensorRecord) -> bool:
+    """Whether anything computes with this tensor, or with what its elements were moved to."""
+    return any(
+        not isinstance(consumer, Movement) or any(made.names or _is_used(made) for made in consumer.outputs.values())
+        for consumer, _ in record.consumers
+    )
 
 
 def _joined(path: str, name: str) -> str:
@@ -257,8 +299,8 @@ def _joined(path: str, name: str) -> str:
 def _name_by_use(record: TensorRecord) -> Name:
     """The name of something given: what the first operation that takes it calls it."""
     for consumer, place in record.consumers:
-        if isinstance(consumer, CallRecord):
-            name = consumer.operation.inputs[place]
+        if not isinstance(consumer, Movement):
+            name = consumer.operation.inputs[place] if isinstance(consumer, CallRecord) else "given"
             return Name(_joined(consumer.path, name), path=consumer.path, location=consumer.location)
     return Name("given")
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from kqv.arithmetic import Expression, Index, Operand
 from kqv.dimensions import label
 from kqv.errors import TraceError
 from kqv.trace.cells import Cell, Phase
-from kqv.trace.kept import Kept
-from kqv.trace.location import Location
+from kqv.trace.kept import Kept, unseen
+from kqv.trace.location import NOWHERE, Location
 from kqv.trace.movements import Movement, unflatten
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Name:
     dimensions: tuple[str, ...] = ()
     symbol: str = ""
     path: str = ""
-    location: Location = Location()
+    location: Location = NOWHERE
 
     def renamed(self, name: str) -> Name:
         """The same under another name."""
@@ -111,7 +112,7 @@ class TensorRecord:
         self.producer_place = 0
         self.consumers: list[tuple[CallRecord | ForeignCall | Movement, int]] = []
         self.received: Kept | None = None
-        self.awaits_gradient = False
+        self.hook: RemovableHandle | None = None
 
     @property
     def tensor(self) -> Tensor:
@@ -175,7 +176,7 @@ class TensorRecord:
     @property
     def named_at(self) -> Location:
         """The line that gave it its name."""
-        return next((name.location for name in self.names if name.location.file), Location())
+        return next((name.location for name in self.names if name.location.file), NOWHERE)
 
     @property
     def value(self) -> Tensor:
@@ -184,17 +185,15 @@ class TensorRecord:
 
     @property
     def gradient(self) -> Tensor | None:
-        """∂(loss)/∂(this), with the value's dimensions, summed over everything that used it; None without a backward."""
+        """∂(loss)/∂(this), with the value's dimensions, summed over all uses; None without a backward."""
         if isinstance(self.producer, CallRecord) and self.producer.gradient is not None:
             return self.producer.gradient.read(f"the gradient of {self.name}")
         if self.received is not None:
             return self.received.read(f"the gradient of {self.name}")
-        total: Tensor | None = None
-        for consumer, place in self.consumers:
-            part = _contribution(consumer, place)
-            if part is not None:
-                total = part if total is None else total + part
-        return total
+        with unseen():
+            parts = [_contribution(consumer, place) for consumer, place in self.consumers]
+            known = [part for part in parts if part is not None]
+            return sum(known[1:], known[0]) if known else None
 
     @property
     def readable_value(self) -> Tensor | None:

@@ -22,7 +22,11 @@ def trace_table(trace: Trace, width: int | None, modules: Sequence[str] | None =
     activations = [record for record in records if record.kind == "activation"]
     lines = [_title(trace, len(activations), parameters), ""]
     for path, members in groupby(activations, key=lambda record: record.path):
-        lines += [path or "around the model", *(line for record in members for line in _activation(trace, record, width)), ""]
+        lines += [
+            path or "around the model",
+            *(line for record in members for line in _activation(trace, record, width)),
+            "",
+        ]
     if parameters:
         lines += ["parameters", *(line for record in parameters for line in _parameter(trace, record, width)), ""]
     return "\n".join(line.rstrip() for line in lines).rstrip()
@@ -42,8 +46,11 @@ def own_name(record: TensorRecord) -> str:
 
 def _activation(trace: Trace, record: TensorRecord, width: int) -> Iterator[str]:
     symbol = f"  {record.symbol}" if record.symbol else ""
-    yield from (f"  {line}" for line in spread(f"{own_name(record)} {record.shape_text}{symbol}", numbers_text(record), width - 2))
-    made = record.formula and f"{record.origin}: {record.formula}" or record.origin
+    yield from (
+        f"  {line}"
+        for line in spread(f"{own_name(record)} {record.shape_text}{symbol}", numbers_text(record), width - 2)
+    )
+    made = (record.formula and f"{record.origin}: {record.formula}") or record.origin
     for line in wrapped(made, width - 6, "    "):
         yield f"      {line}"
     where = str(record.location)

@@ -25,20 +25,21 @@ def terminal_width(width: int | None = None) -> int:
 
 
 def spread(left: str, right: str, width: int) -> list[str]:
-    """Two texts at the two ends of a line; on lines of their own where they don't fit."""
+    """Two texts at the two ends of a line; the second under the first where they don't fit."""
     if not right:
         return wrapped(left, width, "    ")
     if len(left) + 2 + len(right) <= width:
         return [f"{left}{' ' * (width - len(left) - len(right))}{right}"]
-    lines = wrapped(right, width - 4, "")
-    return [*wrapped(left, width, "    "), *(line.rjust(width) for line in lines)]
+    return [*wrapped(left, width, "    "), *(f"    {line}" for line in wrapped(right, width - 4, ""))]
 
 
 def wrapped(text: str, width: int, indent: str) -> list[str]:
     """A text in lines of at most `width`, further lines indented; broken before signs, not inside short brackets."""
     glued = re.sub(r"(?<=\s)([+−=·]) ", rf"\1{_GLUE}", text)
     for _ in range(3):
-        glued = re.sub(r"\([^() ]* [^()]{,36}\)|(?<=\s)\[[^\[\]]{,40}\]", lambda group: group[0].replace(" ", _GLUE), glued)
+        glued = re.sub(
+            r"\([^() ]* [^()]{,36}\)|(?<=\s)\[[^\[\]]{,40}\]", lambda group: group[0].replace(" ", _GLUE), glued
+        )
     lines = textwrap.wrap(glued, width, subsequent_indent=indent, break_on_hyphens=False) or [""]
     return [line.replace(_GLUE, " ") for line in lines]
 
@@ -65,7 +66,9 @@ def explanation_text(explanation: Explanation, width: int | None = None, terms: 
     if not explanation.parts:
         return "\n".join(lines + _arithmetic(explanation, explanation, width, terms))
     lines += labelled("formula", explanation.formula, width)
-    values = " + ".join(number(part.value) if part.value >= 0 else f"({number(part.value)})" for part in explanation.parts)
+    values = " + ".join(
+        number(part.value) if part.value >= 0 else f"({number(part.value)})" for part in explanation.parts
+    )
     lines += labelled("numbers", f"{values} = {number(explanation.value)}", width)
     for count, part in enumerate(explanation.parts, 1):
         lines += labelled(f"use {count}", " · ".join(filter(None, [part.heading, str(part.location)])), width)
@@ -81,7 +84,9 @@ def _arithmetic(part: Arithmetic, whole: Explanation, width: int, terms: int, de
     numbers, rendering = part.rendering(terms)
     if part.expression is not None:
         lines += labelled("numbers", f"{numbers} = {number(part.value)}", width, depth)
-        lines += listed("where", [f"{name} = {arithmetic}" for name, arithmetic in intermediate(rendering)], width, depth)
+        lines += listed(
+            "where", [f"{name} = {arithmetic}" for name, arithmetic in intermediate(rendering)], width, depth
+        )
     shown = list(rendering.sources.items())[:_SOURCES]
     sources = [source_text(label, value, whole.meaning_of(label)) for label, value in shown]
     hidden = len(rendering.sources) - len(shown)
@@ -121,7 +126,9 @@ def check_text(part: Arithmetic) -> str:
     exact = f"{evaluated:.9g}".replace("-", "−").replace("inf", "∞")
     verdict = "differs by" if part.agrees else "DISAGREES by"
     share = "1e−5" if part.share == TOLERANCE else short(part.share)
-    return f"in float64 {exact} · {verdict} {short(part.difference)}, allowed {share}·Σ|terms| = {short(part.tolerance)}"
+    return (
+        f"in float64 {exact} · {verdict} {short(part.difference)}, allowed {share}·Σ|terms| = {short(part.tolerance)}"
+    )
 
 
 def _check(part: Arithmetic, width: int, depth: int) -> list[str]:

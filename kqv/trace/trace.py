@@ -1,4 +1,4 @@
-"""`Trace`: every tensor of a pass, forward, backward and update, with its name, dimensions, formula and line of code."""
+"""`Trace`: every tensor of a pass, forward, backward and update, with name, dimensions, formula and line of code."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from kqv.errors import TraceError
 from kqv.trace.ancestry import Path, path_back, walk_back
 from kqv.trace.cells import Cell, read_cell
-from kqv.trace.explain import explain_gradient, explain_update, explain_value
+from kqv.trace.explain import explain_gradient, explain_lost, explain_update, explain_value
 from kqv.trace.explanation import Explanation
+from kqv.trace.kept import unseen
 from kqv.trace.meanings import Labels, Meanings
 from kqv.trace.modules import named_tensors, unwrapped, watch
 from kqv.trace.recorder import Recorder
@@ -68,7 +69,6 @@ class Trace:
             kind: Kind = "parameter" if isinstance(tensor, nn.Parameter) else "buffer"
             record = self.recorder.record(tensor, kind=kind)
             self.recorder.give_name(record, Name(name, path=name.rpartition(".")[0]))
-            self.recorder.await_parameter_gradient(record, tensor)
             self._parameter_names.setdefault(id(tensor), name)
         for handle in watch(model, self.recorder):
             stack.callback(handle.remove)
@@ -130,7 +130,7 @@ class Trace:
 
     def explain(self, cell: Cell) -> Explanation:
         """The same for a cell that was read."""
-        with torch._C.DisableTorchFunction():
+        with unseen():
             if cell.phase == "update":
                 update = self._update_of(cell.name)
                 found = explain_update(cell, update, update.record)
@@ -139,6 +139,15 @@ class Trace:
             else:
                 found = explain_value(cell, self[cell.name])
         return replace(found, meaning_of=self.meaning)
+
+    def _explain_even_lost(self, cell: Cell) -> Explanation:
+        """The same; where the number was overwritten since, at least what it was computed from."""
+        try:
+            return self.explain(cell)
+        except TraceError:
+            if cell.phase != "forward" or self[cell.name].kept.unchanged:
+                raise
+            return replace(explain_lost(cell, self[cell.name]), meaning_of=self.meaning)
 
     def _update_of(self, name: str) -> UpdateRecord:
         for parameter in (name, name.rpartition(".")[0]):
@@ -151,7 +160,7 @@ class Trace:
 
     def value(self, cell: Cell) -> float:
         """The recorded number at a cell, without explaining it."""
-        with torch._C.DisableTorchFunction():
+        with unseen():
             if cell.phase == "update":
                 update = self._update_of(cell.name)
                 remembered = update.remembered(cell.name)
@@ -162,22 +171,22 @@ class Trace:
 
     def walk_back(self, text: str) -> Iterator[Cell]:
         """All cells that one number came from, nearest first, each once, down to inputs and weights."""
-        return walk_back(self.read(text), self.explain, self.__getitem__)
+        return walk_back(self.read(text), self._explain_even_lost, self.__getitem__)
 
     def path_to_input(self, text: str) -> Path:
         """The chain of largest contributions from one number back to an input: a token's id, a pixel.
 
         From a gradient it leads back to the loss, where the backward pass started.
         """
-        return path_back(self.read(text), self.explain, self.__getitem__)
+        return path_back(self.read(text), self._explain_even_lost, self.__getitem__)
 
     def step(self, optimizer: Optimizer | torch.optim.Optimizer) -> None:
         """Take an optimizer's step and record it, inside the `with` or after it.
 
-        Records keep the values from before the step; `update:NAME[…]` explains the new ones. Raises `TraceError` when no
-        parameter has a gradient.
+        Records keep the values from before the step; `update:NAME[…]` explains the new ones. Raises `TraceError` when
+        no parameter has a gradient.
         """
-        found = take_step(optimizer, self.recorder, self._name_of, self.is_recording)
+        found = take_step(optimizer, self.recorder, self._name_of)
         self.updates.update({update.parameter: update for update in found})
 
     def _name_of(self, tensor: Tensor) -> str:
@@ -218,7 +227,7 @@ class Trace:
         """
         from kqv.trace.table import trace_table
 
-        with torch._C.DisableTorchFunction():
+        with unseen():
             return trace_table(self, width, modules)
 
     def __str__(self) -> str:
@@ -231,7 +240,7 @@ class Trace:
     def _repr_html_(self) -> str:
         from kqv.trace.notebook import trace_html
 
-        with torch._C.DisableTorchFunction():
+        with unseen():
             return trace_html(self)
 
 

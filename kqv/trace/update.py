@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from kqv.arithmetic import Expression, Index, Operand
 from kqv.errors import TraceError
 from kqv.trace.explanation import Arithmetic, error_share
-from kqv.trace.kept import Kept
+from kqv.trace.kept import Kept, unseen
 from kqv.trace.location import Location, caller
 from kqv.trace.operands import RecordSource, RememberedSource
 from kqv.trace.recorder import Recorder
@@ -110,7 +110,9 @@ class UpdateRecord:
             return f"given: what {self.optimizer} remembered of earlier steps"
         if self.gradient_is_the_passes:
             return f"given: the same as grad:{self.parameter}"
-        return f"given: what the optimizer found; it is not grad:{self.parameter} of this pass, but clipped or summed up"
+        return (
+            f"given: what the optimizer found; it is not grad:{self.parameter} of this pass, but clipped or summed up"
+        )
 
     def arithmetic(self, index: Index) -> Arithmetic:
         """The new weight at one place, with the numbers that made it."""
@@ -133,23 +135,27 @@ class UpdateRecord:
 
 
 def take_step(
-    optimizer: Optimizer | torch.optim.Optimizer, recorder: Recorder, name_of: Callable[[Tensor], str], active: bool
+    optimizer: Optimizer | torch.optim.Optimizer, recorder: Recorder, name_of: Callable[[Tensor], str]
 ) -> list[UpdateRecord]:
     """Run an optimizer's step and record what it did; the recorded parameters keep the values that they had before."""
-    location = caller()
-    described = [_before(optimizer, p, recorder, name_of, location) for p in _parameters(optimizer) if p.grad is not None]
+    with unseen():  # what the optimizer computes is no part of the model
+        return _take_step(optimizer, recorder, name_of, caller())
+
+
+def _take_step(
+    optimizer: Any, recorder: Recorder, name_of: Callable[[Tensor], str], location: Location
+) -> list[UpdateRecord]:
+    described = [
+        _before(optimizer, p, recorder, name_of, location) for p in _parameters(optimizer) if p.grad is not None
+    ]
     if not described:
         raise TraceError("no parameter of the optimizer has a gradient; call backward() before trace.step(optimizer)")
-    with torch._C.DisableTorchFunction():
-        optimizer.step()
+    optimizer.step()
     for parameter, before, update in described:
         _keep_before(recorder, parameter, before)
         update.after = parameter.detach().clone()
         recorder.forget(parameter)
-        following = recorder.record(parameter, kind="parameter")
-        following.producer = update
-        if active:
-            recorder.await_parameter_gradient(following, parameter)
+        recorder.record(parameter, kind="parameter").producer = update
     return [update for _, _, update in described]
 
 
@@ -184,7 +190,9 @@ def _read(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> tuple[di
     group = next(group for group in optimizer.param_groups if any(p is parameter for p in group["params"]))
     settings = {name: float(value) for name, value in group.items() if isinstance(value, (int, float))}
     known = optimizer.state.get(parameter, {})
-    state = {name: value for name, value in known.items() if isinstance(value, Tensor) and value.shape == parameter.shape}
+    state = {
+        name: value for name, value in known.items() if isinstance(value, Tensor) and value.shape == parameter.shape
+    }
     return state, settings
 
 

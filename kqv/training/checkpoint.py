@@ -7,48 +7,81 @@ optimizer's state and the random generators' states; counters stand as JSON in t
 from __future__ import annotations
 
 import json
-import random
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
 import torch
+from pydantic import FiniteFloat, NonNegativeFloat, NonNegativeInt
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kqv.errors import RunError
-from kqv.files import written_atomically
+from kqv.files import reason, written_atomically
+from kqv.training.parsing import ADVICE, parsed
+from kqv.training.randomness import RandomCounters
+from kqv.training.recipes import Plan
 
 Tensors = dict[str, Tensor]
+Content = TypeVar("Content")
 
 
-def random_state() -> tuple[Tensors, dict[str, Any]]:
-    """The state of every random generator: PyTorch's (CPU and GPUs), NumPy's and Python's."""
-    tensors = {"random/torch": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        tensors |= {f"random/cuda/{n}": state for n, state in enumerate(torch.cuda.get_rng_state_all())}
-    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)  # type: ignore[misc]
-    tensors["random/numpy"] = torch.from_numpy(np.asarray(keys, dtype=np.int64))
-    version, numbers, next_gauss = random.getstate()
-    tensors["random/python"] = torch.tensor(numbers, dtype=torch.int64)
-    counters = {
-        "numpy": [str(name), int(position), int(has_gauss), float(gauss)],
-        "python": [version, next_gauss],
-    }
-    return tensors, counters
+class Counters(Plan):
+    """What a checkpoint holds beside tensors."""
+
+    step: NonNegativeInt
+    seconds: NonNegativeFloat
+    scores: dict[str, FiniteFloat]
+    random: RandomCounters
 
 
-def restore_random_state(tensors: Tensors, counters: dict[str, Any]) -> None:
-    """Put every random generator back to where it was."""
-    torch.set_rng_state(tensors["random/torch"])
-    if torch.cuda.is_available() and "random/cuda/0" in tensors:
-        count = sum(name.startswith("random/cuda/") for name in tensors)
-        torch.cuda.set_rng_state_all([tensors[f"random/cuda/{n}"] for n in range(count)])
-    name, position, has_gauss, gauss = counters["numpy"]
-    np.random.set_state((name, tensors["random/numpy"].numpy().astype(np.uint32), position, has_gauss, gauss))
-    version, next_gauss = counters["python"]
-    random.setstate((version, tuple(tensors["random/python"].tolist()), next_gauss))
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a training between two steps; `losses[step]` are those that no measurement has reported yet."""
+
+    counters: Counters
+    model: Tensors
+    optimizer: Tensors
+    random: Tensors
+    losses: Tensor
+
+    def write(self, path: Path) -> None:
+        """Write it atomically; `Error` in one line when the disk refuses."""
+        tensors = {"losses": self.losses}
+        for part in ("model", "optimizer", "random"):
+            tensors |= {f"{part}/{name}": tensor for name, tensor in getattr(self, part).items()}
+        write_tensors(path, tensors, self.counters.model_dump(mode="json"))
+
+    @staticmethod
+    def read_step(path: Path) -> int:
+        """The step of a checkpoint, without reading its tensors; `RunError` as `read`."""
+        return parsed(Counters, _opened(path, _header), path).step
+
+    @classmethod
+    def read(cls, path: Path) -> Checkpoint:
+        """A checkpoint from its file; `RunError` when it is missing or damaged."""
+        tensors, header = read_tensors(path)
+        if "losses" not in tensors:
+            raise RunError(f"{path} is damaged: it lacks the tensor losses; {ADVICE}")
+        return cls(
+            parsed(Counters, header, path),
+            model=_under("model/", tensors),
+            optimizer=_under("optimizer/", tensors),
+            random=_under("random/", tensors),
+            losses=tensors["losses"],
+        )
+
+
+def _under(prefix: str, tensors: Tensors) -> Tensors:
+    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def all_finite(tensors: Tensors) -> bool:
+    """Whether no number is infinite or none at all (NaN)."""
+    checks = [tensor.isfinite().all() for tensor in tensors.values() if tensor.is_floating_point()]
+    return not checks or bool(torch.stack([check.cpu() for check in checks]).all())
 
 
 def weights_of(model: nn.Module) -> Tensors:
@@ -59,28 +92,42 @@ def weights_of(model: nn.Module) -> Tensors:
 
 
 def put_weights(model: nn.Module, tensors: Tensors, origin: str) -> None:
-    """Copy weights into a model; raise `RunError` that names the first tensor that is missing, extra or of another shape."""
+    """Copy weights into a model; raise `RunError` that names the first tensor that does not fit, and how."""
     own = weights_of(model)
     for name in sorted(own.keys() | tensors.keys()):
         if name not in tensors:
-            raise RunError(f"{origin} lacks the tensor {name}{list(own[name].shape)}; it is damaged or of another model")
+            raise RunError(
+                f"{origin} lacks the tensor {name}{list(own[name].shape)}; it is damaged or of another model"
+            )
         if name not in own:
             raise RunError(f"{origin} has a tensor {name} that the model does not; it is of another model")
-        if own[name].shape != tensors[name].shape:
-            raise RunError(
-                f"{origin}: {name} has shape {list(tensors[name].shape)}, but the model expects {list(own[name].shape)}"
-            )
+        fits(name, tensors[name], own[name], origin)
     with torch.no_grad():
         for name, tensor in own.items():
             tensor.copy_(tensors[name])
 
 
+def fits(name: str, given: Tensor, wanted: Tensor, origin: str) -> None:
+    """Raise `RunError` unless a tensor that was read has the shape and kind of the wanted one, and finite numbers."""
+    if given.shape != wanted.shape:
+        raise RunError(f"{origin}: {name} has shape {list(given.shape)}, but the model expects {list(wanted.shape)}")
+    if given.dtype != wanted.dtype:
+        raise RunError(f"{origin}: {name} holds {given.dtype} numbers, but the model expects {wanted.dtype}")
+    if not all_finite({name: given}):
+        raise RunError(f"{origin} is damaged: {name} has numbers that are infinite or none at all; {ADVICE}")
+
+
 def write_tensors(path: Path, tensors: Tensors, header: dict[str, Any] | None = None) -> None:
     """Write tensors and a JSON header to a safetensors file, atomically."""
+    # one entry alone: safetensors writes several in a random order, and files could not be compared
+    metadata = {"format": "pt"} if header is None else {"kqv": json.dumps(header)}
     with written_atomically(path) as temporary:
         contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        temporary.touch()
+        mode = temporary.stat().st_mode
         try:
-            save_file(contiguous, temporary, metadata={"kqv": json.dumps(header or {})})
+            save_file(contiguous, temporary, metadata=metadata)
+            temporary.chmod(mode)  # safetensors leaves files that only their owner may read
         except SafetensorError as failure:  # it wraps the system's errors: a full or read-only disk
             raise _as_os_error(failure) from None
 
@@ -94,11 +141,22 @@ def _as_os_error(failure: SafetensorError) -> OSError:
 
 def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
     """Tensors and JSON header of a safetensors file; `RunError` when it is missing or damaged."""
+    return _opened(path, lambda file: ({name: file.get_tensor(name) for name in file.keys()}, _header(file)))  # noqa: SIM118
+
+
+def _header(file: Any) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads((file.metadata() or {}).get("kqv", "{}"))
+    return header
+
+
+def _opened(path: Path, use: Callable[[Any], Content]) -> Content:
+    """What `use` reads from a safetensors file; the ways in which it can fail as `RunError`."""
     try:
         with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("kqv", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118 (not a dict)
+            return use(file)
     except FileNotFoundError:
-        raise RunError(f"{path} is missing; the run is not complete") from None
-    except (SafetensorError, json.JSONDecodeError, OSError) as failure:
-        raise RunError(f"{path} is damaged or unreadable ({failure}); restore it from a copy, or train again") from None
+        raise RunError(f"{path} is missing, so the run is damaged: {ADVICE}") from None
+    except OSError as failure:
+        raise RunError(f"{path} cannot be read: {reason(failure)}") from None
+    except (SafetensorError, ValueError, RecursionError) as failure:
+        raise RunError(f"{path} is damaged ({failure}): {ADVICE}") from None

@@ -4,83 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import time
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
+from pydantic import ValidationError
 
-from kqv.data.digits import DigitData, Pictures
+from kqv.data.digits import DigitData
 from kqv.errors import Error, RunError
-from kqv.evaluation import score_pictures
 from kqv.models.network import Network
-from kqv.training.batches import Batches
-from kqv.training.checkpoint import put_weights, read_tensors
-from kqv.training.loop import Listener, Result, Trainer
+from kqv.training.batches import seed_of
+from kqv.training.checkpoint import Checkpoint, put_weights, read_tensors
+from kqv.training.digits_task import DigitsTask
+from kqv.training.distributed import Group
+from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Trainer
 from kqv.training.optimizers import AdamWOptimizer, GradientDescentOptimizer, Optimizer
+from kqv.training.pace import steps_within
+from kqv.training.parsing import one_line
+from kqv.training.randomness import seed_all
 from kqv.training.recipes import DigitsRecipe, TrainingPlan
-from kqv.training.run import Run
+from kqv.training.run import Config, DataFacts, Lengthened, Run
 
 LoadData = Callable[[str], DigitData]
-
-
-class DigitsTask:
-    """A network that learns labelled pictures; its batches are `(vectors[batch, in], labels[batch])`."""
-
-    unit = "pictures"
-
-    def __init__(self, model: Network, data: DigitData, recipe: DigitsRecipe, device: torch.device) -> None:
-        self.model = model
-        self.shape = data.shape
-        self.shift = round(recipe.data.shift * data.shape[1])  # in pixels
-        self.batches = Batches(len(data.train), recipe.training.batch, recipe.training.seed)
-        self.steps_per_epoch = self.batches.per_epoch
-        self.train = vectors_of(model, data.train, device)
-        self.validation = vectors_of(model, data.validation, device)
-
-    def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """The pictures of a step, shifted at random by up to `shift` pixels."""
-        vectors, labels = self.train
-        places = self.batches.places(step).to(labels.device)
-        chosen = vectors[places]
-        return (shifted(chosen, self.shape, self.shift) if self.shift else chosen), labels[places]
-
-    def size(self, batch: tuple[Tensor, Tensor]) -> int:
-        """How many pictures a batch has."""
-        return len(batch[1])
-
-    def loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        """The cost of a batch."""
-        vectors, labels = batch
-        return self.model.loss(self.model(vectors), labels)
-
-    def evaluate(self) -> dict[str, float]:
-        """Loss and accuracy over the whole validation set."""
-        scores = score_pictures(self.model, *self.validation)
-        return {"loss": scores.loss, "accuracy": scores.accuracy}
-
-
-def vectors_of(model: Network, pictures: Pictures, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Pictures as the network's input `[picture, in]`, and their labels `[picture]`."""
-    with torch.no_grad():
-        vectors = model.vector(torch.from_numpy(pictures.pixels).to(device))
-    return vectors, torch.from_numpy(pictures.labels).to(device)
-
-
-def shifted(vectors: Tensor, shape: tuple[int, int], most: int) -> Tensor:
-    """Each picture of `vectors[batch, in]` moved by a random whole number of pixels up to `most` in both directions."""
-    rows, columns = shape
-    batch = len(vectors)
-    moves = torch.randint(0, 2 * most + 1, (2, batch, 1, 1), device=vectors.device)
-    padded = torch.nn.functional.pad(vectors.reshape(batch, rows, columns), (most, most, most, most))
-    down = torch.arange(rows, device=vectors.device).reshape(1, rows, 1) + moves[0]
-    right = torch.arange(columns, device=vectors.device).reshape(1, 1, columns) + moves[1]
-    flat = (down * (columns + 2 * most) + right).reshape(batch, -1)
-    return padded.reshape(batch, -1).gather(1, flat)
 
 
 def choose_device(name: str) -> torch.device:
@@ -113,6 +62,27 @@ def fingerprint(data: DigitData) -> str:
     return digest.hexdigest()
 
 
+def changed(
+    recipe: DigitsRecipe, *, data: str | None = None, seed: int | None = None, steps: int | None = None
+) -> DigitsRecipe:
+    """A recipe with other data, seed or steps where they are given; `Error` that names the one that cannot be."""
+    content = recipe.model_dump()
+    content["data"] |= {} if data is None else {"name": data}
+    content["training"] |= {name: value for name, value in (("seed", seed), ("steps", steps)) if value is not None}
+    try:
+        return DigitsRecipe.model_validate(content)
+    except ValidationError as failure:
+        raise Error(one_line(failure).removeprefix("training.").removeprefix("data.")) from None
+
+
+def recipe_of(run: Run) -> DigitsRecipe:
+    """A run's recipe for another run: its number of steps follows from the epochs again, where there are any."""
+    recipe = run.recipe
+    if recipe.training.epochs is None:
+        return recipe
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": None})})
+
+
 def make_network(recipe: DigitsRecipe, pixels: int, classes: tuple[str, ...]) -> Network:
     """The recipe's network, with weights drawn from PyTorch's random generator as it stands."""
     plan = recipe.model
@@ -129,97 +99,160 @@ def make_optimizer(model: Network, plan: TrainingPlan) -> Optimizer:
     return GradientDescentOptimizer(named, plan.learning_rate, plan.weight_decay, plan.momentum)
 
 
-def start(
-    recipe: DigitsRecipe, data: DigitData, path: Path, device: torch.device, *,
-    minutes: float | None = None, weights_from: Path | None = None, listener: Listener | None = None,
-) -> tuple[Run, Trainer]:  # fmt: skip
-    """A new run, ready to train. `minutes` sets the steps from the measured time of a few; `weights_from` is a run
-    whose weights it starts from. Raises `Error` where the run's directory is taken or cannot be written."""
-    data = limited(data, recipe)
-    torch.manual_seed(recipe.training.seed)
+def _make_task(
+    recipe: DigitsRecipe, data: DigitData, device: torch.device, group: Group, weights_from: Run | None = None
+) -> DigitsTask:
+    """The network with its first weights, on its data; chance is seeded here for all that follows."""
+    seed_all(recipe.training.seed)
     rows, columns = data.shape
-    model = make_network(recipe, rows * columns, data.classes).to(device)
+    model = make_network(recipe, rows * columns, data.classes)
     if weights_from is not None:
-        other = Run.find(weights_from)
-        put_weights(model, read_tensors(other.model_file)[0], str(other.model_file))
-    task = DigitsTask(model, data, recipe, device)
-    recipe = _resolve_steps(recipe, task, minutes)
-    config: dict[str, Any] = {
-        "system": "digits",
-        "recipe": recipe.model_dump(mode="json"),
-        "versions": {"kqv": version("kqv"), "torch": torch.__version__, "python": platform.python_version()},
-        "device": device.type,
-        "threads": torch.get_num_threads(),
-        "data": {
-            "name": recipe.data.name, "train": len(data.train), "validation": len(data.validation),
-            "test": len(data.test), "sha256": fingerprint(data),
-        },
-    }  # fmt: skip
-    run = Run.create(path, config, {"classes": list(data.classes), "rows": rows, "columns": columns})
-    return run, Trainer(task, make_optimizer(model, recipe.training), recipe.training, run, listener)
+        _take_weights(model, weights_from)
+    if not group.is_first:  # what is drawn from now on, such as dropout, is each process's own
+        torch.manual_seed(seed_of(recipe.training.seed, "process", group.rank))
+    return DigitsTask(model.to(device), data, recipe, device, group)
 
 
-def go_on(run: Run, load_data: LoadData, device: torch.device, *, steps: int | None = None,
-          listener: Listener | None = None) -> Trainer:  # fmt: skip
-    """The trainer of an existing run, where its checkpoint left it; `RunError` when its data changed since."""
-    recipe, config = run.recipe, run.config
-    data = limited(load_data(recipe.data.name), recipe)
-    if fingerprint(data) != config.get("data", {}).get("sha256"):
-        raise RunError(
-            f"the data {recipe.data.name!r} is not what {run.path} was trained on; put the old data back, or start a "
-            f"new run from its weights: kqv train digits --from {run.path}"
+def _take_weights(model: Network, run: Run) -> None:
+    other = load_network(run)
+    if other.sizes != model.sizes:
+        raise Error(
+            f"the weights of {run.path} are of a network {list(other.sizes)}, this one is {list(model.sizes)} (pixels, "
+            f"hidden layers, classes): --from needs pictures of the same size, as many classes, and the same --recipe"
         )
-    if device.type == "cpu":
-        torch.set_num_threads(int(config.get("threads", torch.get_num_threads())))  # sums split as before
-    torch.manual_seed(recipe.training.seed)
-    rows, columns = data.shape
-    model = make_network(recipe, rows * columns, data.classes).to(device)
-    plan = recipe.training if steps is None else recipe.training.model_copy(update={"steps": steps})
-    trainer = Trainer(DigitsTask(model, data, recipe, device), make_optimizer(model, plan), plan, run, listener)
-    trainer.resume()
-    return trainer
+    put_weights(model, other.state_dict(), str(run.model_file))
 
 
-def _resolve_steps(recipe: DigitsRecipe, task: DigitsTask, minutes: float | None) -> DigitsRecipe:
+def start(
+    recipe: DigitsRecipe, data: DigitData, path: Path, device: torch.device, *, minutes: float | None = None,
+    weights_from: Run | None = None, listener: Listener | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group | None = None,
+) -> tuple[Run, Trainer]:  # fmt: skip
+    """A new run, ready to train, in an empty or new folder. `minutes` sets the steps from the measured time of a few;
+    `weights_from` is a run whose weights it starts from.
+
+    Raises `Error` where the folder is taken or cannot be written; then nothing of the run is left.
+    """
+    group = group or Group(device=device)
+    run = Run.create(path) if group.is_first else Run(path)
+    try:
+        data = limited(data, recipe)
+        task = _make_task(recipe, data, device, group, weights_from)
+        recipe = _with_steps(recipe, task, minutes, group)
+        trainer = Trainer(
+            task, make_optimizer(task.model, recipe.training), recipe.training, run, listener,
+            checkpoint_seconds=checkpoint_seconds, group=group,
+        )  # fmt: skip
+        trainer.save()
+        if group.is_first:
+            rows, columns = data.shape
+            config = _config(recipe, data, group, weights_from)
+            run.describe(config, {"classes": list(data.classes), "rows": rows, "columns": columns})
+    except BaseException:
+        if group.is_first:  # it was empty or not there
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+    return run, trainer
+
+
+def _with_steps(recipe: DigitsRecipe, task: DigitsTask, minutes: float | None, group: Group) -> DigitsRecipe:
     plan = recipe.training
     steps = plan.steps
     if minutes is not None:
-        steps = max(1, round(60 * minutes / _seconds_per_step(task)))
+        steps = steps_within(minutes, task, make_optimizer(task.model, plan), group)
     elif steps is None:
-        steps = max(1, round((plan.epochs or 1) * task.steps_per_epoch))
+        steps = max(1, round((plan.epochs or 1) * task.evaluate_every))
     return recipe.model_copy(update={"training": plan.model_copy(update={"steps": steps})})
 
 
-def _seconds_per_step(task: DigitsTask, budget: float = 1.0) -> float:
-    """The time of a step without its update, measured for about a second; leaves no trace in weights or generators."""
-    state = torch.get_rng_state()
-    steps, began = 0, time.perf_counter()
-    while steps < 3 or time.perf_counter() - began < budget:
-        if steps == 2:  # the first steps allocate memory
-            began = time.perf_counter()
-        task.loss(task.batch(steps)).backward()
-        steps += 1
-    task.model.zero_grad(set_to_none=True)
-    torch.set_rng_state(state)
-    return 1.2 * (time.perf_counter() - began) / max(1, steps - 2)  # the update and the evaluations add about a fifth
+def _versions() -> dict[str, str]:
+    return {"kqv": version("kqv"), "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _config(recipe: DigitsRecipe, data: DigitData, group: Group, weights_from: Run | None) -> Config:
+    return Config(
+        recipe=recipe,
+        versions=_versions(),
+        device=group.device.type,
+        threads=torch.get_num_threads(),
+        processes=group.size,
+        data=DataFacts(
+            name=recipe.data.name, train=len(data.train), validation=len(data.validation),
+            test=len(data.test), sha256=fingerprint(data),
+        ),
+        weights_from=None if weights_from is None else str(weights_from.path),
+    )  # fmt: skip
+
+
+def device_of(run: Run) -> torch.device:
+    """The kind of device that a run was begun on, or the best one where this machine has none of it."""
+    with suppress(Error):
+        return choose_device(run.config.device)
+    return choose_device("auto")
+
+
+def what_differs(run: Run, group: Group) -> list[str]:
+    """Why a run that goes on here may end with other last bits than where it was begun: a line for each reason."""
+    config = run.config
+    before = {"device": config.device, "processes": str(config.processes), "torch": config.versions.get("torch", "?")}
+    now = {"device": group.device.type, "processes": str(group.size), "torch": str(torch.__version__)}
+    return [f"{name} {before[name]} then, {now[name]} now" for name in before if before[name] != now[name]]
+
+
+def go_on(
+    run: Run, load_data: LoadData, device: torch.device, *, steps: int | None = None, data_name: str | None = None,
+    listener: Listener | None = None, checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group | None = None,
+) -> Trainer:  # fmt: skip
+    """The trainer of an existing run, where its checkpoint left it. `data_name` says where its data is now.
+
+    With other `steps` the learning rate's schedule is stretched over the new number, and the run remembers it.
+    Raises `RunError` when its data changed since, or the run is damaged; `Error` for fewer steps than it made.
+    """
+    group = group or Group(device=device)
+    config = run.config
+    checkpoint = Checkpoint.read(run.checkpoint_file)
+    if steps is not None and steps != config.recipe.training.steps:
+        config = _lengthened(run, config, checkpoint.counters.step, steps)
+    recipe = config.recipe
+    data = limited(load_data(data_name or recipe.data.name), recipe)
+    if fingerprint(data) != config.data.sha256:
+        raise RunError(
+            f"the data {data_name or recipe.data.name!r} is not what {run.path} was trained on; put the old data back, "
+            f"say with --data where it is, or start a new run from its weights: kqv train digits --from {run.path}"
+        )
+    if device.type == "cpu":
+        torch.set_num_threads(config.threads)  # sums are split as before
+    task = _make_task(recipe, data, device, group)
+    trainer = Trainer(
+        task, make_optimizer(task.model, recipe.training), recipe.training, run, listener,
+        checkpoint_seconds=checkpoint_seconds, group=group,
+    )  # fmt: skip
+    trainer.resume(checkpoint)
+    if config != run.config and group.is_first:
+        with run.locked():
+            run.write_config(config)
+    return trainer
+
+
+def _lengthened(run: Run, config: Config, done: int, steps: int) -> Config:
+    """The configuration with another number of steps; `Error` where more are made already."""
+    if steps <= done:
+        raise Error(f"{run.path} has made {done:,} steps already; give --steps more than that, or leave it out")
+    plan = config.recipe.training
+    assert plan.steps is not None
+    recipe = config.recipe.model_copy(update={"training": plan.model_copy(update={"steps": steps})})
+    change = Lengthened(at_step=done, steps_before=plan.steps)
+    return config.model_copy(update={"recipe": recipe, "lengthened": (*config.lengthened, change)})
 
 
 def load_network(run: Run) -> Network:
-    """The trained network of a run, in evaluation mode; `RunError` when it is damaged or has no weights yet."""
+    """The trained network of a run, in evaluation mode; `RunError` when it is damaged."""
     classes = run.classes
     model = make_network(run.recipe, classes["rows"] * classes["columns"], tuple(classes["classes"]))
-    if run.model_file.exists() or not run.checkpoint_file.exists():
-        put_weights(model, read_tensors(run.model_file)[0], str(run.model_file))
-    else:  # stopped between the checkpoint and the weights
-        tensors, _ = read_tensors(run.checkpoint_file)
-        own = {name[len("model/") :]: tensor for name, tensor in tensors.items() if name.startswith("model/")}
-        put_weights(model, own, str(run.checkpoint_file))
+    put_weights(model, read_tensors(run.model_file)[0], str(run.model_file))
     return model.eval()
 
 
 def load(name: str | Path) -> Network:
     """The trained network of a run: its path, its name in `runs`, or `latest`. Raises `RunError`."""
     return load_network(Run.find(name))
-
-
-__all__ = ["DigitsTask", "Result", "choose_device", "go_on", "load", "load_network", "start"]

@@ -3,87 +3,90 @@
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from kqv.errors import Error, RunError
-from kqv.training.checkpoint import (
-    put_weights,
-    random_state,
-    read_tensors,
-    restore_random_state,
-    weights_of,
-    write_tensors,
-)
+from kqv.files import remove_leftovers
+from kqv.training.checkpoint import Checkpoint, Counters, all_finite, put_weights, weights_of, write_tensors
+from kqv.training.distributed import ALONE, Group
 from kqv.training.optimizers import Optimizer
+from kqv.training.randomness import random_state, restore_random_state
 from kqv.training.recipes import TrainingPlan
 from kqv.training.run import Run
 from kqv.training.schedules import share
+from kqv.training.signals import stop_signals
 
 CHECKPOINT_SECONDS = 20.0
+REPORTS = 200  # training losses in metrics.jsonl, evenly over a run
+SHOW_SECONDS = 0.2
 
 
 class Task(Protocol):
     """What is trained on what: the model, its batches by step, its loss, and its evaluation on the validation set."""
 
-    model: nn.Module
-    unit: str  # what a batch counts: pictures, tokens
-    steps_per_epoch: int
+    evaluate_every: int
+    """The steps of an epoch."""
+
+    @property
+    def model(self) -> nn.Module:
+        """What learns."""
+
+    def size(self, step: int) -> int:
+        """How many examples step number `step` (from 0) sees, in all processes together."""
 
     def batch(self, step: int) -> Any:
-        """The batch of step number `step` (from 0): a fixed function of it and of the random generators."""
-
-    def size(self, batch: Any) -> int:
-        """How many units a batch has."""
+        """This process's part of the step's examples: a fixed function of the step and the random generators."""
 
     def loss(self, batch: Any) -> Tensor:
-        """The mean loss of a batch."""
+        """The batch's loss; the mean over all processes is the mean over the step's examples."""
 
     def evaluate(self) -> dict[str, float]:
         """Scores over the whole validation set, `loss` among them."""
 
 
 class Listener(Protocol):
-    """Who watches a training: the command line's progress display, a notebook, a test."""
+    """Who watches a training: the command line's progress display, a notebook, a test. What it raises ends the
+    training, with everything saved."""
 
     def started(self, step: int, steps: int) -> None:
         """Training begins at `step` of `steps`."""
 
     def stepped(self, step: int, loss: float, rate: float) -> None:
-        """Steps were made: the mean loss since the last call, and units a second."""
+        """Steps were made: the mean loss since the last call, and examples a second."""
 
     def evaluated(self, step: int, scores: dict[str, float]) -> None:
         """The validation set was scored."""
 
 
-class Silent:
-    """A listener that shows nothing."""
+class Stopped(Error):  # noqa: N818 - to be stopped by the user is no error
+    """Training ended before its last step; the run directory holds the state of step `saved`."""
 
-    def started(self, step: int, steps: int) -> None:
-        """Nothing."""
-
-    def stepped(self, step: int, loss: float, rate: float) -> None:
-        """Nothing."""
-
-    def evaluated(self, step: int, scores: dict[str, float]) -> None:
-        """Nothing."""
+    def __init__(self, message: str, saved: int) -> None:
+        super().__init__(message)
+        self.saved = saved
 
 
-class Interrupted(Error):
-    """Training was stopped by the user; everything is saved."""
+class Interrupted(Stopped):
+    """Training was stopped by the user; everything is saved. `signal` says by which."""
+
+    def __init__(self, message: str, saved: int, signal: int) -> None:
+        super().__init__(message, saved)
+        self.signal = signal
 
 
-class Diverged(Error):
-    """The loss is no longer a number; the last good state is kept."""
+class Diverged(Stopped):
+    """The loss or the weights are no longer numbers; the last good state is kept."""
+
+
+class Unsaved(Stopped):
+    """A file of the run could not be written; the state before is kept."""
 
 
 @dataclass
@@ -95,138 +98,181 @@ class Result:
     scores: dict[str, float]
 
 
-@contextmanager
-def _stop_requested() -> Iterator[Callable[[], bool]]:
-    """Turn Ctrl-C and SIGTERM into a question that the loop asks after each step; a second Ctrl-C stops at once."""
-    asked = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-        yield asked.is_set
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class Trainer:
     """Trains a task in a run directory, from the start or from the run's checkpoint."""
 
     def __init__(
-        self, task: Task, optimizer: Optimizer, plan: TrainingPlan, run: Run, listener: Listener | None = None
-    ) -> None:
+        self, task: Task, optimizer: Optimizer, plan: TrainingPlan, run: Run, listener: Listener | None = None,
+        *, checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group = ALONE,
+    ) -> None:  # fmt: skip
         if plan.steps is None:
             raise ValueError("the plan's steps are not resolved")
-        self.task, self.optimizer, self.plan, self.run = task, optimizer, plan, run
+        self.task, self.optimizer, self.plan, self.run, self.listener = task, optimizer, plan, run, listener
+        self.checkpoint_seconds, self.group = checkpoint_seconds, group
         self.steps = plan.steps
-        self.listener: Listener = listener or Silent()
-        self.step = 0
+        self.report_every = math.ceil(self.steps / REPORTS)
+        self.step = self.saved = 0
         self.seconds = 0.0
         self.scores: dict[str, float] = {}
-        self._saved_at = time.monotonic()
+        self._losses: list[Tensor] = []  # since the last report
+        self._unshown: list[Tensor] = []  # since the listener was last told
+        self._shown_step = 0
+        self._began = self._shown_at = self._saved_at = 0.0
 
     def train(self) -> Result:
-        """Train to the last step; raise `Interrupted` after Ctrl-C (all is saved), `Diverged` when the loss is no number."""
-        self.listener.started(self.step, self.steps)
-        self._saved_at = last = time.monotonic()
-        losses: list[Tensor] = []
-        units, reported = 0, self._next_report(last)
-        evaluate_every = min(self.task.steps_per_epoch, max(1, self.steps))
-        with _stop_requested() as stopping:
+        """Train to the last step.
+
+        Raises `Interrupted` after Ctrl-C (everything is saved), `Diverged` when the loss is no number any more, and
+        `Unsaved` when the disk refuses (the state before is kept).
+        """
+        with self.run.locked() if self.group.is_first else nullcontext(), stop_signals(self.group.size == 1) as asked:
+            self._begin()
             while self.step < self.steps:
-                batch = self.task.batch(self.step)
-                losses.append(self._advance(batch))
-                units += self.task.size(batch)
-                now = time.monotonic()
-                epoch_ends = self.step % evaluate_every == 0 or self.step == self.steps
-                if now >= reported or epoch_ends or stopping():
-                    self.seconds += now - last
-                    self._report(losses, units / max(now - last, 1e-9))
-                    losses, units, last, reported = [], 0, now, self._next_report(now)
-                if epoch_ends:
-                    self._evaluate()
-                    last = time.monotonic()
-                if stopping() and self.step < self.steps:
+                self._advance()
+                scored = self._measure()
+                self.seconds = time.monotonic() - self._began
+                self._show(scored)
+                ended = self.step == self.steps
+                overdue = time.monotonic() - self._saved_at >= self.checkpoint_seconds
+                stop, due = self.group.largest(asked(), ended or overdue)
+                if stop or due:
                     self.save()
-                    raise Interrupted(f"stopped at step {self.step} of {self.steps}; everything is saved")
-                if epoch_ends and self.step == self.steps or now - self._saved_at > CHECKPOINT_SECONDS:
-                    self.save()
+                if stop and not ended:
+                    raise Interrupted(f"stopped at step {self.step:,} of {self.steps:,}", self.saved, stop)
         return Result(self.step, self.seconds, self.scores)
 
-    @staticmethod
-    def _next_report(now: float) -> float:
-        return now + 0.5
+    def _begin(self) -> None:
+        if self.group.is_first:
+            remove_leftovers(self.run.path)
+            with self._writing():
+                self.run.cut_metrics(self.step)
+            if self.listener is not None:
+                self.listener.started(self.step, self.steps)
+        now = time.monotonic()
+        self._began, self._shown_at, self._saved_at, self._shown_step = now - self.seconds, now, now, self.step
+        self.task.model.train()
 
-    def _advance(self, batch: Any) -> Tensor:
+    def _advance(self) -> None:
         """One step: loss, backward, update."""
         plan = self.plan
-        self.task.model.train()
         self.optimizer.set_share(share(plan.schedule, self.step, self.steps, plan.warm_up, plan.floor))
-        loss = self.task.loss(batch)
-        loss.backward()
+        loss = self.task.loss(self.task.batch(self.step))
+        loss.backward()  # type: ignore[no-untyped-call]
         if plan.clip is not None:
             nn.utils.clip_grad_norm_(self.optimizer.parameters(), plan.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
-        return loss.detach()
+        loss = self.group.mean(loss.detach())
+        self._losses.append(loss)
+        self._unshown.append(loss)
 
-    def _report(self, losses: list[Tensor], rate: float) -> None:
-        loss = float(torch.stack(losses).mean())
-        if not math.isfinite(loss):
-            raise Diverged(
-                f"the loss became {loss} at step {self.step}; the last good state is kept in {self.run.path}: "
-                "try a smaller learning rate or another seed"
-            )
-        self.run.add_metrics({"step": self.step, "loss": loss, "seconds": round(self.seconds, 3), "rate": round(rate, 1)})
-        self.listener.stepped(self.step, loss, rate)
+    def _measure(self) -> bool:
+        """Record the training loss at fixed steps, and the scores at each epoch's end; True when it was scored.
 
-    def _evaluate(self) -> None:
-        self.task.model.eval()
-        with torch.no_grad():
+        At fixed steps, so that a run that was killed and went on has the same measurements as one that was not.
+        """
+        ended = self.step == self.steps
+        if ended or self.step % self.report_every == 0:
+            loss = float(torch.stack(self._losses).mean())
+            self._require_finite(loss, "loss")
+            self._losses = []
+            self._record({"loss": loss})
+        if not ended and self.step % self.task.evaluate_every:
+            return False
+        with self._pause(), torch.no_grad():
             self.scores = self.task.evaluate()
-        named = {f"validation_{name}": score for name, score in self.scores.items()}
-        self.run.add_metrics({"step": self.step, "seconds": round(self.seconds, 3), **named})
-        self.listener.evaluated(self.step, self.scores)
+        self._require_finite(self.scores["loss"], "validation loss")
+        self._record({f"validation_{name}": score for name, score in self.scores.items()})
+        return True
+
+    def _record(self, numbers: dict[str, float]) -> None:
+        if self.group.is_first:
+            seconds = round(time.monotonic() - self._began, 3)
+            with self._writing():
+                self.run.add_metrics({"step": self.step, "seconds": seconds, **numbers})
+
+    def _show(self, scored: bool) -> None:
+        """Tell the listener, a few times a second."""
+        now = time.monotonic()
+        if not scored and now - self._shown_at < SHOW_SECONDS:
+            return
+        if self.listener is not None and self.group.is_first:
+            loss = float(torch.stack(self._unshown).mean())
+            examples = sum(self.task.size(step) for step in range(self._shown_step, self.step))
+            self._tell(self.listener.stepped, self.step, loss, examples / max(now - self._shown_at, 1e-9))
+            if scored:
+                self._tell(self.listener.evaluated, self.step, self.scores)
+        self._unshown, self._shown_step, self._shown_at = [], self.step, now
+
+    def _tell(self, listener: Callable[..., None], *news: Any) -> None:
+        try:
+            listener(*news)
+        except Exception:
+            if self.group.size == 1:  # several processes can only save together
+                self.save()
+            raise
+
+    @contextmanager
+    def _pause(self) -> Iterator[None]:
+        """What happens inside does not count when steps are timed for the listener."""
+        began = time.monotonic()
+        yield
+        self._shown_at += time.monotonic() - began
+
+    def _require_finite(self, number: float, what: str) -> None:
+        if not math.isfinite(number):
+            raise self._diverged(f"the {what} became {number}")
+
+    def _diverged(self, what: str) -> Diverged:
+        return Diverged(
+            f"{what}, at step {self.step:,}; the last good state, of step {self.saved:,}, is kept in {self.run.path}: "
+            "try another seed, or a recipe with a smaller learning rate",
+            self.saved,
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """The disk's refusal as `Unsaved`, which says what is kept."""
+        try:
+            yield
+        except Error as failure:
+            raise Unsaved(
+                f"{failure}; the state of step {self.saved:,} is kept in {self.run.path}", self.saved
+            ) from None
 
     def save(self) -> None:
-        """Write the checkpoint, then the weights; each file changes in one step."""
-        weights = weights_of(self.task.model)
-        random_tensors, random_counters = random_state()
-        tensors = {f"model/{name}": tensor for name, tensor in weights.items()}
-        tensors |= {f"optimizer/{name}": tensor for name, tensor in self.optimizer.state().items()}
-        header = {"step": self.step, "seconds": self.seconds, "scores": self.scores, "random": random_counters}
-        write_tensors(self.run.checkpoint_file, tensors | random_tensors, header)
-        write_tensors(self.run.model_file, weights)
+        """Write the weights, then the checkpoint; each file changes in one step.
+
+        In this order a kill between the two leaves weights that are newer than the checkpoint, and going on writes them
+        again. `Diverged` when weights or losses are no numbers: such a state is never written.
+        """
+        weights, optimizer = weights_of(self.task.model), self.optimizer.state()
+        losses = torch.stack(self._losses) if self._losses else torch.empty(0)
+        if not all_finite({**weights, **optimizer, "losses": losses}):
+            raise self._diverged("the weights or the loss are no finite numbers any more")
+        random, counters = random_state(self.group.device, self.group)
+        if self.group.is_first:
+            with self._pause(), self._writing():
+                write_tensors(self.run.model_file, weights)
+                Checkpoint(
+                    Counters(step=self.step, seconds=self.seconds, scores=self.scores, random=counters),
+                    weights, optimizer, random, losses,
+                ).write(self.run.checkpoint_file)  # fmt: skip
+        self.saved = self.step
         self._saved_at = time.monotonic()
 
-    def resume(self) -> None:
+    def resume(self, checkpoint: Checkpoint) -> None:
         """Take up weights, optimizer, random generators and counters where the run's checkpoint left them.
 
-        A run that was stopped before its first checkpoint starts again from its seed. `RunError` when damaged.
+        Raises `RunError` when it is damaged or of another model.
         """
-        if not self.run.checkpoint_file.exists():
-            self.run.cut_metrics(-1)
-            return
-        tensors, header = read_tensors(self.run.checkpoint_file)
-        origin = str(self.run.checkpoint_file)
-        try:
-            step, seconds, scores, counters = (header[key] for key in ("step", "seconds", "scores", "random"))
-        except KeyError as failure:
-            raise RunError(f"{origin} lacks {failure} in its header; restore it from a copy, or train again") from None
-        put_weights(self.task.model, _under("model/", tensors), origin)
-        self.optimizer.restore(_under("optimizer/", tensors))
-        restore_random_state(tensors, counters)
-        self.step, self.seconds, self.scores = step, seconds, scores
-        self.run.cut_metrics(step)
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+        path, counters = self.run.checkpoint_file, checkpoint.counters
+        put_weights(self.task.model, checkpoint.model, str(path))
+        self.optimizer.restore(checkpoint.optimizer, str(path))
+        restore_random_state(checkpoint.random, counters.random, self.group.device, path, self.group)
+        if checkpoint.losses.dim() != 1 or not all_finite({"losses": checkpoint.losses}):
+            raise RunError(f"{path} is damaged: losses are no row of numbers; restore it from a copy, or train again")
+        self._losses = list(checkpoint.losses.to(self.group.device).unbind())
+        self.step = self.saved = counters.step
+        self.seconds, self.scores = counters.seconds, counters.scores

@@ -4,43 +4,37 @@ the fused kernels of PyTorch do the same faster, and a test holds the two equal.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kqv.arithmetic import Expression, Index, Named, Power, sqrt
+from kqv.errors import RunError
+from kqv.trace.update import Rule
+from kqv.training.checkpoint import fits
 
 Settings = Mapping[str, float]
 State = dict[str, Tensor]
 
 
-class Rule(Protocol):
-    """An update rule: its formula, its step on plain tensors, and the arithmetic of one new weight."""
-
-    name: str
-    formula: str
-
-    def step(self, weight: Tensor, gradient: Tensor, state: State, settings: Settings) -> tuple[Tensor, State]:
-        """The new weight and the new state."""
-
-    def derive(self, call: Any, index: Index) -> Expression:
-        """The arithmetic of one element of the new weight."""
-
-
 class GradientDescent:
-    """w' = w − η·v', v' = momentum·v + ∂C/∂w + decay·w (Nielsen ch. 1 (16), ch. 3 (107); without momentum v' is the
-    gradient itself)."""
+    """w' = w − η·v' with v' = μ·v + ∂C/∂w + λ·w (Nielsen ch. 1, eq. (16); ch. 3, eqs. (107), (108)).
+
+    η: learning_rate, μ: momentum, λ: weight_decay. Without momentum nothing is remembered.
+    """
 
     name = "gradient descent"
     formula = "w' = w − η·v', v' = μ·v + (∂C/∂w + λ·w)"
 
     def step(self, weight: Tensor, gradient: Tensor, state: State, settings: Settings) -> tuple[Tensor, State]:
-        """The new weight and velocity; settings: learning_rate, momentum, weight_decay."""
+        """The new weight and, with momentum, the new velocity."""
         velocity = gradient + settings["weight_decay"] * weight
-        if settings["momentum"]:
-            velocity = settings["momentum"] * state["velocity"] + velocity
+        if not settings["momentum"]:
+            return weight - settings["learning_rate"] * velocity, {}
+        velocity = settings["momentum"] * state["velocity"] + velocity
         return weight - settings["learning_rate"] * velocity, {"velocity": velocity}
 
     def derive(self, call: Any, index: Index) -> Expression:
@@ -50,17 +44,22 @@ class GradientDescent:
             velocity = velocity + call.weight_decay * call.weight[index]
         if call.momentum:
             velocity = Named("v'", call.momentum * call.velocity[index] + velocity)
-        return call.weight[index] - call.learning_rate * velocity
+        updated: Expression = call.weight[index] - call.learning_rate * velocity
+        return updated
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Kingma, Ba 2014, algorithm 1; Loshchilov, Hutter 2017, algorithm 2)."""
+    """Adam with decoupled weight decay (Kingma, Ba 2014, algorithm 1; Loshchilov, Hutter 2017, algorithm 2).
+
+    m' = β₁·m + (1 − β₁)·∂C/∂w, v' = β₂·v + (1 − β₂)·(∂C/∂w)². η: learning_rate, λ: weight_decay, ε: epsilon,
+    t: step, counted from 1; m: first_moment, v: second_moment.
+    """
 
     name = "AdamW"
     formula = "w' = w·(1 − η·λ) − η·m̂/(√v̂ + ε), m̂ = m'/(1 − β₁ᵗ), v̂ = v'/(1 − β₂ᵗ)"
 
     def step(self, weight: Tensor, gradient: Tensor, state: State, settings: Settings) -> tuple[Tensor, State]:
-        """The new weight and moments; settings: learning_rate, beta1, beta2, epsilon, weight_decay, step (from 1)."""
+        """The new weight and moments."""
         beta1, beta2, step = settings["beta1"], settings["beta2"], settings["step"]
         first = beta1 * state["first_moment"] + (1 - beta1) * gradient
         second = beta2 * state["second_moment"] + (1 - beta2) * gradient.square()
@@ -76,11 +75,14 @@ class AdamW:
         second = Named("v'", call.beta2 * call.second_moment[index] + (1 - call.beta2) * Power(gradient, 2))
         unbiased = Named("m̂", first / (1 - math.pow(call.beta1, call.step)))
         spread = Named("√v̂ + ε", sqrt(second / (1 - math.pow(call.beta2, call.step))) + call.epsilon)
-        kept = call.weight[index] * (1 - call.learning_rate * call.weight_decay)
-        return kept - call.learning_rate * unbiased / spread
+        kept: Expression = call.weight[index]
+        if call.weight_decay:
+            kept = kept * (1 - call.learning_rate * call.weight_decay)
+        updated: Expression = kept - call.learning_rate * unbiased / spread
+        return updated
 
 
-class Optimizer:
+class Optimizer(ABC):
     """One rule applied to a model's parameters, with its settings and state by the parameter's name.
 
     Weight decay takes matrices only; biases and gains are left alone.
@@ -88,16 +90,29 @@ class Optimizer:
 
     rule: Rule
 
-    def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float) -> None:
+    def __init__(
+        self, parameters: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float
+    ) -> None:
         self.named = {name: parameter for name, parameter in parameters if parameter.requires_grad}
         self.learning_rate = learning_rate
         matrices = [p for p in self.named.values() if p.dim() >= 2]
         others = [p for p in self.named.values() if p.dim() < 2]
         groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
         self._kernel = self._make([group for group in groups if group["params"]])
+        self._group_of = {id(p): group for group in self._kernel.param_groups for p in group["params"]}
 
+    @abstractmethod
     def _make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        raise NotImplementedError
+        """PyTorch's fused kernel of the rule."""
+
+    @property
+    @abstractmethod
+    def remembered(self) -> Mapping[str, str]:
+        """What the rule remembers of a parameter, in tensors of its shape: the rule's name and the kernel's."""
+
+    @abstractmethod
+    def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
+        """The rule's settings for a parameter's next step."""
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that learn."""
@@ -116,35 +131,46 @@ class Optimizer:
         """Forget the gradients."""
         self._kernel.zero_grad(set_to_none=True)
 
-    def _group_of(self, parameter: nn.Parameter) -> dict[str, Any]:
-        return next(group for group in self._kernel.param_groups if any(p is parameter for p in group["params"]))
-
     def state_of(self, parameter: nn.Parameter) -> State:
-        """What the rule remembers of a parameter, before its next step."""
-        raise NotImplementedError
-
-    def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
-        """The rule's settings for a parameter's next step."""
-        raise NotImplementedError
+        """What the rule remembers of a parameter, before its next step; zeros before the first."""
+        known = self._kernel.state.get(parameter, {})
+        return {
+            own: known[key].detach().clone() if key in known else torch.zeros_like(parameter.detach())
+            for own, key in self.remembered.items()
+        }
 
     def state(self) -> State:
         """The whole state as named tensors, for a checkpoint."""
         return {
-            f"{name}/{key}": torch.as_tensor(value)
+            f"{name}/{key}": value
             for name, parameter in self.named.items()
             for key, value in self._kernel.state.get(parameter, {}).items()
             if value is not None
         }
 
-    def restore(self, state: State) -> None:
-        """Put back a state that `state` gave."""
+    def restore(self, state: State, origin: str = "the optimizer's state") -> None:
+        """Put back a state that `state` gave; `RunError` when it does not fit the parameters."""
+        left = set(state)
         for name, parameter in self.named.items():
-            prefix = f"{name}/"
-            own = {key[len(prefix) :]: value.clone() for key, value in state.items() if key.startswith(prefix)}
+            own = {key: state[f"{name}/{key}"] for key in self._keys if f"{name}/{key}" in state}
+            left -= {f"{name}/{key}" for key in own}
+            if own and len(own) < len(self._keys):
+                missing = next(key for key in self._keys if key not in own)
+                raise RunError(f"{origin} lacks {name}/{missing}; it is damaged or of another optimizer")
+            for key, value in own.items():
+                fits(f"{name}/{key}", value, torch.tensor(0.0) if key == "step" else parameter, origin)
+            # the fused kernels want even the number of steps where the parameter is
             if own:
                 self._kernel.state[parameter] = {
-                    key: value if key == "step" else value.to(parameter.device) for key, value in own.items()
+                    key: value.to(parameter.device, copy=True) for key, value in own.items()
                 }
+        if left:
+            raise RunError(f"{origin} has {min(left)}, which the model and its optimizer do not; it is of another run")
+
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        """The kernel's names of all that it keeps of a parameter."""
+        return tuple(self.remembered.values())
 
 
 class GradientDescentOptimizer(Optimizer):
@@ -162,14 +188,14 @@ class GradientDescentOptimizer(Optimizer):
     def _make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         return torch.optim.SGD(groups, lr=self.learning_rate, momentum=self.momentum, fused=True)
 
-    def state_of(self, parameter: nn.Parameter) -> State:
-        """The velocity; zeros before the first step."""
-        velocity = self._kernel.state.get(parameter, {}).get("momentum_buffer")
-        return {"velocity": torch.zeros_like(parameter) if velocity is None else velocity.detach().clone()}
+    @property
+    def remembered(self) -> Mapping[str, str]:
+        """The velocity, when there is momentum."""
+        return {"velocity": "momentum_buffer"} if self.momentum else {}
 
     def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
         """learning_rate, momentum, weight_decay."""
-        group = self._group_of(parameter)
+        group = self._group_of[id(parameter)]
         return {"learning_rate": group["lr"], "momentum": self.momentum, "weight_decay": group["weight_decay"]}
 
 
@@ -188,18 +214,18 @@ class AdamWOptimizer(Optimizer):
     def _make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(groups, lr=self.learning_rate, betas=self.betas, eps=self.epsilon, fused=True)
 
-    def state_of(self, parameter: nn.Parameter) -> State:
-        """The two moments; zeros before the first step."""
-        state = self._kernel.state.get(parameter, {})
-        names = {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"}
-        return {
-            own: torch.zeros_like(parameter) if key not in state else state[key].detach().clone()
-            for own, key in names.items()
-        }
+    @property
+    def remembered(self) -> Mapping[str, str]:
+        """The two moments."""
+        return {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"}
+
+    @property
+    def _keys(self) -> tuple[str, ...]:
+        return ("step", *super()._keys)
 
     def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
         """learning_rate, weight_decay, beta1, beta2, epsilon, and the step's number from 1."""
-        group = self._group_of(parameter)
+        group = self._group_of[id(parameter)]
         done = self._kernel.state.get(parameter, {}).get("step", 0.0)
         return {
             "learning_rate": group["lr"], "weight_decay": group["weight_decay"], "beta1": self.betas[0],

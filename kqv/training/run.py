@@ -1,31 +1,74 @@
 """A run directory is all there is to a training run: recipe, versions, seed, classes, weights, state, metrics.
 
-    config.json              recipe, seed, versions, fingerprint of the data
-    classes.json             names of the classes, rows and columns of the pictures
-    model.safetensors        the weights
-    checkpoint.safetensors   what is needed to go on bit-identically
-    metrics.jsonl            one line a measurement
+config.json              recipe, seed, versions, fingerprint of the data; written last, so what has it is whole
+classes.json             names of the classes, rows and columns of the pictures
+model.safetensors        the weights
+checkpoint.safetensors   what is needed to go on bit-identically
+metrics.jsonl            one line a measurement
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import PositiveInt, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from kqv.errors import Error, RunError
 from kqv.files import make_folder, reason, write_json, write_text
-from kqv.training.recipes import DigitsRecipe
+from kqv.training.parsing import ADVICE, one_line, parsed, read_json
+from kqv.training.recipes import DigitsRecipe, Plan
 
 FORMAT = 1
 CONFIG, CLASSES, MODEL, CHECKPOINT, METRICS = (
     "config.json", "classes.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl",
 )  # fmt: skip
 RUNS = Path("runs")
+
+
+class DataFacts(Plan):
+    """Which data a run was trained on: how many examples each split has, and a fingerprint of all."""
+
+    name: str
+    train: int
+    validation: int
+    test: int
+    sha256: str
+
+
+class Lengthened(Plan):
+    """A run that went on with another number of steps: where it stood, and how many it was to have before."""
+
+    at_step: int
+    steps_before: int
+
+
+class Config(Plan):
+    """All of `config.json`: the resolved recipe, where and with what it is trained."""
+
+    format: int = FORMAT
+    recipe: DigitsRecipe
+    versions: dict[str, str]
+    device: str
+    threads: PositiveInt
+    processes: PositiveInt = 1
+    data: DataFacts
+    weights_from: str | None = None
+    lengthened: tuple[Lengthened, ...] = ()
+
+
+class Classes(TypedDict):
+    """All of `classes.json`: the names of the classes, and the pictures' size."""
+
+    classes: list[str]
+    rows: PositiveInt
+    columns: PositiveInt
 
 
 @dataclass(frozen=True)
@@ -35,15 +78,14 @@ class Run:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, config: dict[str, Any], classes: dict[str, Any]) -> Run:
-        """Make the directory and write what does not change; `Error` where a run or other files stand already."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise Error(f"{path} is not empty; choose another --out, or go on with the run in it: --resume {path}")
+    def create(cls, path: Path) -> Run:
+        """Make an empty directory; `Error` where a run or other files stand already."""
+        if os.path.lexists(path) and not path.is_dir():
+            raise Error(f"{path} is a file; choose another --out")
         make_folder(path)
-        run = cls(path)
-        write_json(path / CLASSES, classes)
-        write_json(path / CONFIG, {"format": FORMAT, **config})
-        return run
+        if any(path.iterdir()):
+            raise Error(f"{path} is not empty; choose another --out, or go on with the run in it: --resume {path}")
+        return cls(path)
 
     @classmethod
     def find(cls, name: str | Path) -> Run:
@@ -54,52 +96,48 @@ class Run:
                 raise RunError("there is no run yet; make one with: kqv train digits")
             return runs[0]
         for path in (Path(name), RUNS / name):
-            if (path / CONFIG).is_file():
+            if _is_file(path / CONFIG):
                 return cls(path)
-            if path.is_dir() and any((path / part).exists() for part in (MODEL, CHECKPOINT, METRICS)):
-                raise RunError(f"{path} is damaged: {CONFIG} is missing; restore it from a copy, or train again")
+            if any(_is_file(path / part) for part in (MODEL, CHECKPOINT, METRICS, CLASSES)):
+                raise RunError(f"{path} is damaged, or was stopped while it was made: {CONFIG} is missing; {ADVICE}")
         known = ", ".join(str(run.path) for run in list_runs()[:8])
         advice = f"there are: {known}" if known else "there is none yet; make one with: kqv train digits"
         raise RunError(f"there is no run {str(name)!r}; {advice}")
 
-    def _json(self, name: str) -> dict[str, Any]:
-        path = self.path / name
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunError(f"{path} is missing; the run is damaged: restore it from a copy, or train again") from None
-        except (OSError, ValueError) as failure:
-            what = reason(failure) if isinstance(failure, OSError) else str(failure)
-            raise RunError(f"{path} is damaged ({what}); restore it from a copy, or train again") from None
-        if not isinstance(content, dict):
-            raise RunError(f"{path} is damaged: expected a JSON object; restore it from a copy, or train again")
-        return content
+    def describe(self, config: Config, classes: Classes) -> None:
+        """Write what is known at the start. This makes the directory a run, so it comes after everything else."""
+        write_json(self.path / CLASSES, classes)
+        self.write_config(config)
+
+    def write_config(self, config: Config) -> None:
+        """Write `config.json`."""
+        write_json(self.path / CONFIG, config.model_dump(mode="json"))
 
     @property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Config:
         """All of `config.json`; `RunError` when it is missing, damaged or of a newer format."""
-        content = self._json(CONFIG)
-        if content.get("format") != FORMAT:
-            raise RunError(f"{self.path / CONFIG} has format {content.get('format')!r}; this kqv reads {FORMAT}: update kqv")
-        return content
+        path = self.path / CONFIG
+        content = read_json(path)
+        found = content.get("format")
+        if isinstance(found, int) and found > FORMAT:
+            raise RunError(f"{path} has format {found}, made by a newer kqv; this one reads {FORMAT}: update kqv")
+        if found != FORMAT:
+            raise RunError(f"{path} is damaged: its format is {found!r}, expected {FORMAT}; {ADVICE}")
+        return parsed(Config, content, path)
 
     @property
     def recipe(self) -> DigitsRecipe:
         """The run's recipe."""
-        try:
-            return DigitsRecipe.model_validate(self.config.get("recipe"))
-        except ValidationError as failure:
-            first = failure.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise RunError(f"{self.path / CONFIG}: recipe.{where}: {first['msg'].lower()}; restore it from a copy") from None
+        return self.config.recipe
 
     @property
-    def classes(self) -> dict[str, Any]:
+    def classes(self) -> Classes:
         """`classes` (names), `rows` and `columns`."""
-        content = self._json(CLASSES)
-        if not {"classes", "rows", "columns"} <= content.keys():
-            raise RunError(f"{self.path / CLASSES} is damaged: expected classes, rows and columns; restore it from a copy")
-        return content
+        path = self.path / CLASSES
+        try:
+            return TypeAdapter(Classes).validate_python(read_json(path))
+        except ValidationError as failure:
+            raise RunError(f"{path} is damaged: {one_line(failure)}; {ADVICE}") from None
 
     @property
     def model_file(self) -> Path:
@@ -111,46 +149,117 @@ class Run:
         """The state to go on from."""
         return self.path / CHECKPOINT
 
-    def metrics(self) -> Iterator[dict[str, Any]]:
+    def metrics(self) -> list[dict[str, Any]]:
         """All measurements in order; a line that was cut off by a kill is passed over."""
         try:
-            lines = (self.path / METRICS).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            return
-        for line in lines:
-            try:
-                content = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(content, dict):
-                yield content
+            text = (self.path / METRICS).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        except OSError as failure:
+            raise RunError(f"{self.path / METRICS} cannot be read: {reason(failure)}") from None
+        return [measured for line in text.splitlines() if (measured := _measured(line)) is not None]
 
     def add_metrics(self, content: dict[str, Any]) -> None:
         """Append one measurement."""
         try:
             with (self.path / METRICS).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(content) + "\n")
+                file.write(json.dumps(content, allow_nan=False) + "\n")
         except OSError as failure:
             raise Error(f"cannot write {self.path / METRICS}: {reason(failure)}") from None
 
     def cut_metrics(self, step: int) -> None:
-        """Drop measurements made after `step`: the run goes on from there and makes them again."""
-        kept = [line for line in self.metrics() if line.get("step", 0) <= step]
+        """Drop measurements made after `step`, and half lines: the run goes on from there and makes them again."""
+        kept = [line for line in self.metrics() if line["step"] <= step]
         write_text(self.path / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training this run; the system unlocks it when this process ends, however it does.
+
+        `RunError` when another one trains it. Where the system has no such locks, nothing is kept away.
+        """
+        handle = _lock(self.path, shared=False)
+        try:
+            yield
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+    @property
+    def is_training(self) -> bool:
+        """Whether a process trains it now."""
+        try:
+            handle = _lock(self.path, shared=True)
+        except RunError:
+            return True
+        if handle is not None:
+            os.close(handle)
+        return False
+
+    @property
+    def changed(self) -> float:
+        """When it was last written to, in seconds since 1970; 0.0 where that cannot be told."""
+        times = [0.0]
+        for name in (CONFIG, CHECKPOINT):
+            with suppress(OSError):
+                times.append((self.path / name).stat().st_mtime)
+        return max(times)
+
+
+def _measured(line: str) -> dict[str, Any] | None:
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) and isinstance(content.get("step"), int) else None
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long or not allowed
+
+
+def _lock(folder: Path, shared: bool) -> int | None:
+    """A handle that holds the folder's lock until it is closed; None where there are no locks."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return None
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise RunError(f"another process is training {folder}; wait for it, or stop it") from None
+    except OSError:  # a file system without locks
+        os.close(handle)
+        return None
+    return handle
 
 
 def list_runs(folder: Path = RUNS) -> list[Run]:
-    """All runs in a folder, newest first."""
+    """All runs in a folder, the one that was trained last first."""
     try:
-        found = [path for path in folder.iterdir() if (path / CONFIG).is_file()]
+        found = [Run(path) for path in folder.iterdir() if _is_file(path / CONFIG)]
     except OSError:
         return []
-    return [Run(path) for path in sorted(found, key=lambda path: (path / CONFIG).stat().st_mtime, reverse=True)]
+    return sorted(found, key=lambda run: (run.changed, run.path), reverse=True)
 
 
 def new_path(name: str, folder: Path = RUNS) -> Path:
-    """A path for a new run: `runs/NAME-1`, or the next number that is free."""
-    number = 1
-    while (folder / f"{name}-{number}").exists():
-        number += 1
-    return folder / f"{name}-{number}"
+    """Make an empty folder for a new run: `runs/NAME-1`, or a number higher than all that are there."""
+    make_folder(folder)
+    taken = [path.name.rpartition("-") for path in folder.iterdir()]
+    number = 1 + max((int(own) for beginning, _, own in taken if beginning == name and own.isdecimal()), default=0)
+    while True:
+        path = folder / f"{name}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:  # another process was faster
+            number += 1
+            continue
+        except OSError as failure:
+            raise Error(f"cannot make the folder {path}: {reason(failure)}") from None
+        return path

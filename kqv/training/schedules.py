@@ -1,4 +1,4 @@
-"""Learning-rate schedules: what share of the learning rate a step uses. Plain functions of the step, nothing to save."""
+"""Learning-rate schedules: what share of the learning rate a step uses. Functions of the step, nothing to save."""
 
 from __future__ import annotations
 

@@ -13,13 +13,35 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 
 from kqv.operations import (
-    Operation, add, argmax, attention, cross_entropy, dropout, embedding, gelu, gelu_tanh, layer_norm, linear,
-    mask, matmul, multiply, relu, rms_norm, rotary, scale, sigmoid, silu, sinusoidal, softmax, squared_error, tanh,
-)  # fmt: skip
+    Operation,
+    add,
+    argmax,
+    attention,
+    cross_entropy,
+    dropout,
+    embedding,
+    gelu,
+    gelu_tanh,
+    layer_norm,
+    linear,
+    mask,
+    matmul,
+    multiply,
+    relu,
+    rms_norm,
+    rotary,
+    scale,
+    sigmoid,
+    silu,
+    sinusoidal,
+    softmax,
+    squared_error,
+    tanh,
+)
 
 Make = Callable[[torch.Generator, torch.dtype], Tensor]
 
@@ -69,7 +91,9 @@ def truth(*shape: int) -> Make:
     return lambda random, dtype: torch.rand(shape, generator=random) < 2 / 3
 
 
-def cases(operation: Operation, reference: Callable[..., Tensor], *rows: tuple[Make | None, ...], **options: Any) -> list[Case]:
+def cases(
+    operation: Operation, reference: Callable[..., Tensor], *rows: tuple[Make | None, ...], **options: Any
+) -> list[Case]:
     """One case for each tuple of inputs."""
     return [Case(operation, reference, row, options, number) for number, row in enumerate(rows)]
 
@@ -112,18 +136,19 @@ _QKV = (real(2, 3, 5, 4), real(2, 3, 5, 4), real(2, 3, 5, 4))
 _SMALL = ((real(3, 4),), (real(7),), (real(),), (real(1, 1),), (real(0, 4),))
 _PAIRS = (
     (real(3, 4), real(3, 4)), (real(2, 3, 4), real(3, 4)), (real(4), real(2, 3, 4)), (real(2, 3, 1), real(2, 1, 4)),
-    (real(), real(5)), (real(1), real(1)), (real(0, 4), real(4)),
+    (real(4), real(3, 1, 4)), (real(), real(5)), (real(1), real(1)), (real(0, 4), real(4)),
 )  # fmt: skip
 
 CASES: list[Case] = [
     *cases(
-        linear, F.linear, (real(4, 5), real(3, 5), real(3)), (real(2, 4, 5), real(3, 5)), (real(5), real(3, 5), real(3)),
-        (real(300, 40), real(20, 40), real(20)), (real(1, 1), real(1, 1), real(1)), (real(0, 5), real(3, 5), real(3)),
+        linear, F.linear, (real(4, 5), real(3, 5), real(3)), (real(2, 4, 5), real(3, 5)),
+        (real(5), real(3, 5), real(3)), (real(300, 40), real(20, 40), real(20)), (real(1, 1), real(1, 1), real(1)),
+        (real(0, 5), real(3, 5), real(3)),
     ),
     *cases(
-        matmul, torch.matmul, (real(4, 5), real(5, 3)), (real(2, 3, 4, 5), real(2, 3, 5, 6)), (real(2, 4, 5), real(5, 3)),
-        (real(2, 1, 4, 5), real(3, 5, 6)), (real(2, 1, 4, 5), real(1, 3, 5, 2)), (real(1, 1), real(1, 1)),
-        (real(0, 4, 5), real(0, 5, 3)),
+        matmul, torch.matmul, (real(4, 5), real(5, 3)), (real(2, 3, 4, 5), real(2, 3, 5, 6)),
+        (real(2, 4, 5), real(5, 3)), (real(2, 1, 4, 5), real(3, 5, 6)), (real(2, 1, 4, 5), real(1, 3, 5, 2)),
+        (real(4, 5), real(3, 1, 5, 2)), (real(1, 1), real(1, 1)), (real(0, 4, 5), real(0, 5, 3)),
     ),
     *cases(add, torch.add, *_PAIRS),
     *cases(multiply, torch.mul, *_PAIRS),
@@ -140,11 +165,11 @@ CASES: list[Case] = [
         (real(1), truth(1)), (real(0, 4), truth(4)),
     ),
     *cases(
-        softmax, partial(torch.softmax, dim=-1), (real(3, 4),), (real(2, 3, 7),), (real(6),), (real(3, 1),), (real(1, 1),),
-        (real(0, 4),), (real(2, 0, 5),),
+        softmax, partial(torch.softmax, dim=-1), (real(3, 4),), (real(2, 3, 7),), (real(6),), (real(3, 1),),
+        (real(1, 1),), (real(0, 4),), (real(2, 0, 5),),
     ),
     *cases(
-        attention, _attention, _QKV, (real(2, 3, 4), real(2, 6, 4), real(2, 6, 7)), (real(5, 4), real(5, 4), real(5, 4)),
+        attention, _attention, _QKV, (real(2, 3, 4), real(2, 6, 4), real(2, 6, 7)), (real(5, 4),) * 3,
         (real(2, 3, 2, 4), real(2, 3, 6, 4), real(2, 3, 6, 4)), (real(2, 3, 6, 4), real(2, 3, 2, 4), real(2, 3, 2, 4)),
         (*_QKV, truth(2, 1, 1, 5)), (real(1, 1, 1, 1),) * 3, (real(0, 2, 3, 4),) * 3,
     ),
@@ -154,8 +179,8 @@ CASES: list[Case] = [
     ),
     *cases(
         layer_norm, lambda x, weight, bias=None, epsilon=1e-5: F.layer_norm(x, x.shape[-1:], weight, bias, epsilon),
-        (real(3, 6), real(6), real(6)), (real(2, 3, 6), real(6)), (real(6), real(6), real(6)), (real(1, 1), real(1), real(1)),
-        (real(0, 6), real(6), real(6)),
+        (real(3, 6), real(6), real(6)), (real(2, 3, 6), real(6)), (real(6), real(6), real(6)),
+        (real(1, 1), real(1), real(1)), (real(0, 6), real(6), real(6)),
     ),
     *cases(
         rms_norm, lambda x, weight, epsilon: F.rms_norm(x, x.shape[-1:], weight, epsilon), (real(3, 6), real(6)),
@@ -166,8 +191,9 @@ CASES: list[Case] = [
         (real(2, 3, 4), truth(2, 3, 4)), (real(1), truth(1)), (real(0, 4), truth(0, 4)), probability=1 / 3,
     ),
     *cases(
-        embedding, lambda weight, ids: F.embedding(ids, weight), (real(7, 4), whole(7, 5)), (real(7, 4), whole(7, 2, 3)),
-        (real(7, 4), whole(7)), (real(3, 2), whole(2, 40)), (real(1, 1), whole(1, 1)), (real(7, 4), whole(7, 0)),
+        embedding, lambda weight, ids: F.embedding(ids, weight), (real(7, 4), whole(7, 5)),
+        (real(7, 4), whole(7, 2, 3)), (real(7, 4), whole(7)), (real(3, 2), whole(2, 40)),
+        (real(1, 1), whole(1, 1)), (real(7, 4), whole(7, 0)),
     ),
     *cases(sinusoidal, _sinusoidal, (count(9),), (whole(500, 2, 3),), (whole(9),), (count(1),), (count(0),), model=6),
     *cases(sinusoidal, _sinusoidal, (count(5),), model=5),
@@ -185,9 +211,13 @@ CASES: list[Case] = [
         (real(1, 1), whole(1, 1)), (real(0, 5), whole(5, 0)),
     ),
     *cases(
-        cross_entropy, _cross_entropy, (real(4, 5), whole(5, 4)), (real(3, 6, 5), whole(5, 3, 6)), smoothing=0.1, ignored=2,
+        cross_entropy, _cross_entropy, (real(4, 5), whole(5, 4)), (real(3, 6, 5), whole(5, 3, 6)),
+        smoothing=0.1, ignored=2,
     ),
-    *cases(argmax, partial(torch.argmax, dim=-1), (real(3, 5),), (real(2, 3, 4),), (real(6),), (real(1, 1),), (real(0, 5),)),
+    *cases(
+        argmax, partial(torch.argmax, dim=-1), (real(3, 5),), (real(2, 3, 4),), (real(6),), (real(1, 1),),
+        (real(0, 5),),
+    ),
 ]  # fmt: skip
 
 PAIRS = [
@@ -226,4 +256,3 @@ MISFITS: list[tuple[Operation, tuple[Make | None, ...], dict[str, Any], str]] = 
     (argmax, (real(),), {}, "at least 1"),
 ]
 """Inputs whose sizes do not fit, and a word of the error that says so."""
-

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from kqv.trace.trace import Trace
 
 
+_SCRIPTS = ("numbers.js", "heatmap.js", "inspector.js", "page.js")
+
+
 def write_html(
     trace: Trace, path: str | Path, command: str = "kqv trace", cells: int = 1000, elements: int = 65_536
 ) -> Path:
@@ -36,7 +39,12 @@ def page_html(trace: Trace, command: str = "kqv trace", cells: int = 1000, eleme
     data = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # nothing in the data can end the script element or start a comment
     data = data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    parts = {"TITLE": escape(f"{model}: a trace"), "STYLE": _asset("page.css"), "SCRIPT": _asset("page.js"), "DATA": data}
+    parts = {
+        "TITLE": escape(f"{model}: a trace"),
+        "STYLE": _asset("page.css"),
+        "SCRIPT": "\n".join(map(_asset, _SCRIPTS)),
+        "DATA": data,
+    }
     before, *pieces = _asset("page.html").split("{{")
     return before + "".join(parts[name] + rest for name, _, rest in (piece.partition("}}") for piece in pieces))
 

@@ -1,4 +1,4 @@
-"""Which cells the page explains: where reading starts, all of small tensors, some of large ones, and what they lead to."""
+"""Which cells the page explains: where to begin, all of small tensors, some of large ones, what these lead to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ SMALL = 64
 def starting_points(trace: Trace) -> list[tuple[Cell, str]]:
     """Cells to begin reading at: the verdict or the largest result, the loss, a weight's gradient and its update."""
     found: list[tuple[Cell, str]] = []
-    ends = [record for record in trace.tensors if record.kind == "activation" and record.producer and not record.consumers]
+    ends = [
+        record for record in trace.tensors if record.kind == "activation" and record.producer and not record.consumers
+    ]
     losses = [record for record in ends if not record.sizes and record.readable_gradient is not None]
     results = [record for record in ends if record not in losses and record.readable_value is not None and record.sizes]
     for record in results[:3]:
@@ -33,7 +35,9 @@ def starting_points(trace: Trace) -> list[tuple[Cell, str]]:
     if losses:
         found.append((losses[-1].cell("forward", ()), "the loss"))
     weights = [record for record in trace.tensors if record.kind == "parameter" and len(record.sizes) > 1]
-    weights = [record for record in weights if record.readable_gradient is not None and record.readable_value is not None]
+    weights = [
+        record for record in weights if record.readable_gradient is not None and record.readable_value is not None
+    ]
     for record in weights[:1]:
         cell = _largest(record, "backward")
         found.append((cell, "how a weight of the first layer influences the loss"))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from kqv.trace.export import describe_pass, describe_tensor
+from kqv.trace.kept import unseen
 from kqv.trace.page.chosen import starting_points, stored_cells
 from kqv.trace.records import TensorRecord
 from kqv.trace.summary import Summary
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def page_content(trace: Trace, command: str, cells: int, elements: int) -> dict[str, Any]:
     """Everything that the page embeds."""
-    with torch._C.DisableTorchFunction():
+    with unseen():
         tensors = [_tensor(trace, record, elements) for record in trace.tensors]
         starts = starting_points(trace)
         return {

@@ -1,0 +1,42 @@
+"""What goes wrong as one line for the user: what it is, and what to do."""
+
+from __future__ import annotations
+
+import errno
+
+from kqv.errors import Error
+from kqv.files import reason
+
+SIGNALLED = 128  # exit statuses above it say which signal stopped a command, as shells have it
+INTERRUPTED = SIGNALLED + 2  # Ctrl-C
+
+
+class CommandError(Error):
+    """An error with an exit status of its own."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def out_of_memory(failure: BaseException) -> bool:
+    """Whether the memory of the computer or of its GPU was not enough."""
+    if isinstance(failure, MemoryError) or type(failure).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(failure, OSError):
+        return failure.errno == errno.ENOMEM
+    return isinstance(failure, RuntimeError) and "allocate memory" in str(failure)
+
+
+def explained(failure: BaseException) -> CommandError | None:
+    """The failure in one line with its exit status; None for what is our mistake, and needs its traceback."""
+    if isinstance(failure, Error):
+        return CommandError(str(failure), getattr(failure, "status", 1))
+    if isinstance(failure, KeyboardInterrupt):
+        return CommandError("stopped", INTERRUPTED)
+    if out_of_memory(failure):
+        return CommandError("not enough memory: close other programs, or take a smaller recipe or less data")
+    if isinstance(failure, OSError):
+        where = f"{failure.filename}: " if failure.filename else ""
+        return CommandError(f"{where}{reason(failure)}")
+    return None

@@ -1,0 +1,235 @@
+// A tensor as a picture: one square for each number, read by pointing, or with the arrow keys.
+
+const LIGHT = { negative: [33, 102, 172], zero: [247, 246, 243], positive: [190, 62, 24], odd: "#8a8f96", grid: "#00000010" };
+const DARK = { negative: [88, 166, 240], zero: [32, 37, 43], positive: [244, 150, 96], odd: "#6d757e", grid: "#ffffff10" };
+const darkness = matchMedia("(prefers-color-scheme: dark)");
+
+function palette() {
+  return darkness.matches ? DARK : LIGHT;
+}
+
+/** Blue for negative, orange for positive, as strong as the root of the number's share of the largest. */
+function colour(value, largest, gray) {
+  const colours = palette();
+  if (!Number.isFinite(value)) return colours.odd;
+  if (gray) {
+    const level = Math.round((darkness.matches ? value / largest : 1 - value / largest) * 235 + 12);
+    return `rgb(${level} ${level} ${level})`;
+  }
+  const share = largest ? Math.sqrt(Math.min(1, Math.abs(value) / largest)) : 0;
+  const end = value < 0 ? colours.negative : colours.positive;
+  return `rgb(${colours.zero.map((from, part) => Math.round(from + (end[part] - from) * share)).join(" ")})`;
+}
+
+/** Which two axes lie on the paper, and which are chosen by a list above it. */
+function layoutOf(numbers) {
+  const { tensor, kept } = numbers;
+  const last = kept.length - 1;
+  const picture = DATA.picture;
+  const foldable = ["in", "pixel"].includes(tensor.dimensions[last]) && picture && kept[last] === picture[0] * picture[1] && !numbers.isCut;
+  if (foldable) return { rows: picture[0], columns: picture[1], leads: range(last), folded: true, place: (row, column) => [row * picture[1] + column], axes: [last] };
+  if (last === 0 || (kept[last - 1] === 1 && kept[last] > 48)) {
+    const columns = Math.min(kept[last], 48);
+    return { rows: Math.ceil(kept[last] / columns), columns, leads: range(last), folded: kept[last] > columns, place: (row, column) => [row * columns + column], axes: [last] };
+  }
+  return { rows: kept[last - 1], columns: kept[last], leads: range(last - 1), folded: false, place: (row, column) => [row, column], axes: [last - 1, last] };
+}
+
+function isWide({ rows, columns }) {
+  return columns > 64 || (columns > 24 && rows <= 16);
+}
+
+function range(count) {
+  return [...Array(count).keys()];
+}
+
+class HeatMap {
+  constructor(numbers, caption, summary, pick) {
+    this.numbers = numbers;
+    this.pick = pick;
+    this.layout = layoutOf(numbers);
+    this.lead = this.layout.leads.map(() => 0);
+    this.cursor = null;
+    this.summary = summary ?? {};
+    const ends = [this.summary.minimum ?? 0, this.summary.maximum ?? 0].map(Math.abs);
+    this.largest = Math.max(...ends);
+    this.gray = numbers.phase === "forward" && numbers.tensor.dimensions.slice(-2).join() === "row,column" && (this.summary.minimum ?? -1) >= 0;
+    this.canvas = make("canvas", { tabindex: 0, role: "application", "aria-label": `${caption} of ${numbers.tensor.name}: arrow keys move, Enter explains` });
+    this.output = make("output", { "aria-live": "polite" });
+    this.element = make("figure", { class: isWide(this.layout) ? "map wide" : "map" }, this.caption(caption), make("div", { class: "scroll" }, this.canvas), this.output, this.cutNote());
+    this.listen();
+  }
+
+  caption(words) {
+    const { tensor, kept } = this.numbers;
+    const { axes, folded } = this.layout;
+    const names = axes.map((axis) => tensor.dimensions[axis] ?? `axis ${axis}`);
+    const paper = folded ? `${names[0]}, row by row` : names.length === 2 && kept[axes[0]] > 1 ? `${names[0]} ↓ ${names[1]} →` : `${names.at(-1)} →`;
+    const caption = make("figcaption", {}, make("b", {}, words), paper);
+    this.selects = this.layout.leads.map((axis, at) => {
+      const select = make("select", { "aria-label": tensor.dimensions[axis] ?? `axis ${axis}`, onchange: () => { this.lead[at] = Number(select.value); this.draw(); } });
+      select.append(...range(kept[axis]).map((place) => make("option", { value: place }, `${place}${this.word(axis, place)}`)));
+      if (kept[axis] > 1) caption.append(make("label", {}, `${tensor.dimensions[axis] ?? `axis ${axis}`} `, select));
+      return select;
+    });
+    this.scale = make("i");
+    const { minimum, maximum } = this.summary;
+    if (minimum !== null && minimum !== undefined) caption.append(make("span", { class: "scale", title: "the smallest and the largest number" }, short(minimum), this.scale, short(maximum)));
+    return caption;
+  }
+
+  word(axis, place) {
+    const { tensor } = this.numbers;
+    const word = tensor["axis labels"][tensor.dimensions[axis]]?.[place];
+    return word ? ` “${word}”` : "";
+  }
+
+  cutNote() {
+    const { tensor, kept, isCut } = this.numbers;
+    if (!isCut) return "";
+    const parts = kept.map((size, axis) => (size < tensor.sizes[axis] ? `the first ${size} of ${tensor.sizes[axis]} places of ${tensor.dimensions[axis] ?? `axis ${axis}`}` : "")).filter(Boolean);
+    return make("p", { class: "cut" }, `This page holds ${parts.join(" and ")}.`);
+  }
+
+  index(row, column) {
+    const place = this.layout.place(row, column);
+    if (this.layout.axes.length === 1 && place[0] >= this.numbers.kept[this.layout.axes[0]]) return null;
+    return [...this.lead, ...place];
+  }
+
+  /** Words along the two sides, where the trace has some and the squares are large enough. */
+  sideWords() {
+    const { axes, folded, rows, columns } = this.layout;
+    const words = (axis, count) => (axis === undefined || count > 40 || folded ? [] : this.numbers.tensor["axis labels"][this.numbers.tensor.dimensions[axis]] ?? []);
+    return axes.length === 2 ? [words(axes[0], rows), words(axes[1], columns)] : [[], words(axes[0], columns)];
+  }
+
+  draw() {
+    const { rows, columns } = this.layout;
+    const [rowWords, columnWords] = this.sideWords();
+    const room = Math.min(720, Math.max(220, (this.element.clientWidth || 560) - 4));
+    const most = rowWords.length || columnWords.length ? 20 : rows * columns <= 64 ? 26 : 16;
+    const context = this.canvas.getContext("2d");
+    context.font = "12px system-ui, sans-serif";
+    const width = (words) => Math.min(110, Math.max(0, ...words.map((word) => context.measureText(word.trim()).width)) + (words.length ? 8 : 0));
+    this.left = width(rowWords);
+    this.top = width(columnWords);
+    const least = rowWords.length || columnWords.length ? 14 : 3; // words need room, if the tensor has to be scrolled for it
+    this.size = Math.max(least, Math.min(most, Math.floor((room - this.left) / columns), Math.max(5, Math.floor(420 / rows))));
+    const density = window.devicePixelRatio || 1;
+    const [w, h] = [this.left + columns * this.size + 1, this.top + rows * this.size + 1];
+    Object.assign(this.canvas, { width: w * density, height: h * density });
+    Object.assign(this.canvas.style, { width: `${w}px`, height: `${h}px` });
+    context.scale(density, density);
+    this.paintWords(context, rowWords, columnWords);
+    this.paintSquares(context, rows, columns);
+    const colours = palette();
+    const rgb = (parts) => `rgb(${parts.join(" ")})`;
+    this.scale.style.background = this.gray ? `linear-gradient(90deg, ${colour(0, 1, true)}, ${colour(1, 1, true)})` : this.gradientBar(colours, rgb);
+  }
+
+  gradientBar(colours, rgb) {
+    const stops = [this.summary.minimum ?? 0, this.summary.maximum ?? 0];
+    const parts = range(9).map((step) => colour(stops[0] + ((stops[1] - stops[0]) * step) / 8, this.largest, false));
+    return this.largest ? `linear-gradient(90deg, ${parts.join(", ")})` : rgb(colours.zero);
+  }
+
+  paintWords(context, rowWords, columnWords) {
+    context.fillStyle = getComputedStyle(document.body).color;
+    context.font = "12px system-ui, sans-serif";
+    context.textBaseline = "middle";
+    context.textAlign = "right";
+    rowWords.forEach((word, row) => context.fillText(word.trim(), this.left - 5, this.top + (row + 0.5) * this.size, this.left - 6));
+    context.textAlign = "left";
+    columnWords.forEach((word, column) => {
+      context.save();
+      context.translate(this.left + (column + 0.5) * this.size, this.top - 4);
+      context.rotate(-Math.PI / 2);
+      context.fillText(word.trim(), 0, 0, this.top - 6);
+      context.restore();
+    });
+  }
+
+  paintSquares(context, rows, columns) {
+    const gap = this.size >= 8 ? 1 : 0;
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const index = this.index(row, column);
+        if (!index) continue;
+        const value = this.numbers.at(index);
+        const [x, y] = [this.left + column * this.size, this.top + row * this.size];
+        context.fillStyle = colour(value, this.largest, this.gray);
+        context.fillRect(x, y, this.size - gap, this.size - gap);
+        if (!Number.isFinite(value) && this.size >= 6) this.paintOdd(context, x, y, this.size - gap);
+        if (this.size >= 10 && DATA.cells[this.numbers.cell(index)]) this.paintDot(context, x, y, this.size - gap, value);
+      }
+    }
+    if (this.cursor) {
+      context.strokeStyle = getComputedStyle(document.body).color;
+      context.lineWidth = 2;
+      context.strokeRect(this.left + this.cursor[1] * this.size - 0.5, this.top + this.cursor[0] * this.size - 0.5, this.size, this.size);
+    }
+  }
+
+  /** A stroke through what is no finite number: −∞ of a masked score. */
+  paintOdd(context, x, y, size) {
+    context.strokeStyle = palette() === DARK ? "#14171b" : "#fbfaf7";
+    context.lineWidth = 1;
+    context.beginPath();
+    context.moveTo(x + 1, y + size - 1);
+    context.lineTo(x + size - 1, y + 1);
+    context.stroke();
+  }
+
+  /** A dot where the page holds the arithmetic. */
+  paintDot(context, x, y, size, value) {
+    const strong = Math.abs(value) / (this.largest || 1) > 0.3;
+    context.fillStyle = strong && !darkness.matches ? "#ffffffb0" : darkness.matches ? (strong ? "#00000090" : "#ffffff70") : "#00000060";
+    context.beginPath();
+    context.arc(x + size / 2, y + size / 2, 1.4, 0, 7);
+    context.fill();
+  }
+
+  show(row, column) {
+    const index = this.index(row, column);
+    if (!index) return;
+    this.cursor = [row, column];
+    const word = meaningOf(this.numbers.tensor, index);
+    this.output.replaceChildren(`${this.numbers.cell(index)} = `, make("b", {}, number(this.numbers.at(index))), word ? `  ${word}` : "");
+    this.draw();
+  }
+
+  /** Bring a place into view, also on another page of the leading dimensions. */
+  showIndex(index) {
+    const { axes, leads, folded, columns } = this.layout;
+    if (index.some((place, axis) => place >= this.numbers.kept[axis])) return;
+    leads.forEach((axis, at) => { this.lead[at] = index[axis]; this.selects[at].value = index[axis]; });
+    const places = axes.map((axis) => index[axis]);
+    if (places.length === 2) this.show(places[0], places[1]);
+    else this.show(folded ? Math.floor(places[0] / columns) : 0, places[0] % columns);
+  }
+
+  listen() {
+    const spot = (event) => {
+      const box = this.canvas.getBoundingClientRect();
+      return [Math.floor((event.clientY - box.top - this.top) / this.size), Math.floor((event.clientX - box.left - this.left) / this.size)];
+    };
+    const inside = ([row, column]) => row >= 0 && column >= 0 && row < this.layout.rows && column < this.layout.columns;
+    this.canvas.addEventListener("pointermove", (event) => { const at = spot(event); if (inside(at) && `${at}` !== `${this.cursor}`) this.show(...at); });
+    this.canvas.addEventListener("click", (event) => { const at = spot(event); if (inside(at)) { this.show(...at); this.choose(); } });
+    this.canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
+      if (step) {
+        const from = this.cursor ?? [-step[0], -step[1]].map((part) => Math.min(0, part));
+        const to = [from[0] + step[0], from[1] + step[1]];
+        if (inside(to)) this.show(...to);
+        event.preventDefault();
+      } else if (event.key === "Enter" || event.key === " ") { this.choose(); event.preventDefault(); }
+    });
+  }
+
+  choose() {
+    const index = this.cursor && this.index(...this.cursor);
+    if (index) this.pick(this.numbers.cell(index));
+  }
+}

@@ -1,0 +1,85 @@
+"""Which derivatives a backward pass takes: each model's autograd graph has only our own, and what moves elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor
+from torch.autograd.function import BackwardCFunction
+from twins import batch, gpt
+
+from kqv.models.network import Network
+from kqv.operations import OPERATIONS, cross_entropy
+
+BOOKKEEPING = frozenset(
+    {
+        "AccumulateGrad",  # a parameter receives its gradient
+        "CloneBackward0",  # heads side by side again, where that needs a copy
+        "SplitBackward0",  # queries, keys and values part
+        "TransposeBackward0",
+        "UnsafeViewBackward0",  # the view of that copy
+        "ViewBackward0",
+    }
+)
+"""Nodes of PyTorch that only move elements or store them; nothing here multiplies, adds or bends."""
+
+OURS = {operation.name.title().replace("_", "") + "Backward" for operation in OPERATIONS.values()}
+
+
+def gpt_loss(written_out: bool, bias: bool) -> Tensor:
+    """The loss of the small GPT."""
+    ids, targets = batch()
+    return cross_entropy(gpt(written_out, bias=bias)(ids), targets)
+
+
+def network_loss(**choices: object) -> Tensor:
+    """The loss of the textbook's network on four pictures."""
+    torch.manual_seed(3)
+    network = Network([784, 30, 10], **choices)  # type: ignore[arg-type]
+    pictures, labels = torch.randint(0, 256, (4, 28, 28), dtype=torch.uint8), torch.randint(0, 10, (4,))
+    return network.loss(network(network.vector(pictures)), labels)
+
+
+LOSSES: dict[str, Callable[[], Tensor]] = {
+    "gpt, fused attention": lambda: gpt_loss(written_out=False, bias=True),
+    "gpt, attention written out": lambda: gpt_loss(written_out=True, bias=True),
+    "gpt, no biases": lambda: gpt_loss(written_out=False, bias=False),
+    "network": network_loss,
+    "network, cross-entropy and relu": lambda: network_loss(cost="cross-entropy", activation="relu"),
+    "network, tanh and dropout": lambda: network_loss(activation="tanh", dropout=0.5),
+}
+
+
+def nodes(loss: Tensor) -> Iterator[torch.autograd.graph.Node]:
+    """Every node of the graph that the loss's backward pass will walk, each once."""
+    assert loss.grad_fn is not None
+    waiting, seen = [loss.grad_fn], {loss.grad_fn}
+    while waiting:
+        node = waiting.pop()
+        yield node
+        further = {parent for parent, _ in node.next_functions if parent is not None} - seen
+        seen |= further
+        waiting.extend(further)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_derivative_is_ours(name: str) -> None:
+    graph = list(nodes(LOSSES[name]()))
+    ours = {node.name() for node in graph if isinstance(node, BackwardCFunction)}
+    theirs = {node.name().rpartition("::")[2] for node in graph if not isinstance(node, BackwardCFunction)}
+    assert ours, "the graph has no operation of ours"
+    assert ours <= OURS
+    assert theirs <= BOOKKEEPING
+
+
+def test_the_list_of_bookkeeping_nodes_is_as_short_as_can_be() -> None:
+    graphs = [node for make in LOSSES.values() for node in nodes(make())]
+    met = {node.name().rpartition("::")[2] for node in graphs if not isinstance(node, BackwardCFunction)}
+    assert met == BOOKKEEPING
+
+
+def test_the_walk_finds_a_derivative_that_is_not_ours() -> None:
+    found = {node.name() for node in nodes(torch.exp(network_loss()))}
+    assert "ExpBackward0" in found

@@ -1,0 +1,12 @@
+"""What the tests of the trace share."""
+
+from __future__ import annotations
+
+import pytest
+from small_gpt import Traced, trace_gpt
+
+
+@pytest.fixture(scope="session")
+def traced() -> Traced:
+    """A two-block GPT: forward, backward and update."""
+    return trace_gpt(step=True)

@@ -1,0 +1,67 @@
+"""How numbers are written and read."""
+
+from __future__ import annotations
+
+import pytest
+
+from kqv.errors import TraceError
+from kqv.trace.cells import PHASES, Cell, Phase, read_cell
+
+DIMENSIONS = ("batch", "head", "query", "key")
+SIZES = (1, 4, 6, 6)
+
+
+def test_places_may_be_named_in_any_order() -> None:
+    reading = read_cell("scores[query=3, head=0, batch=0, key=1]")
+    assert reading.resolve(DIMENSIONS, SIZES).index == (0, 0, 3, 1)
+
+
+def test_a_dimension_of_size_one_may_be_left_out() -> None:
+    assert read_cell("scores[key=1,query=3,head=2]").resolve(DIMENSIONS, SIZES).index == (0, 2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("scores[0,0,6,0]", "the last is scores"),
+        ("scores[0,0,-1,0]", "count from 0"),
+        ("scores[0,0]", "not one element"),
+        ("scores[head=1, query=2]", "'key'"),
+        ("scores[head=1, query=2, row=1, key=1]", "no dimension 'row'"),
+        ("scores[0, head=1, 2, 3]", "name all dimensions"),
+        ("scores[head=1, head=1, query=2, key=3]", "twice"),
+    ],
+)
+def test_what_is_no_element_is_refused(text: str, words: str) -> None:
+    with pytest.raises(TraceError, match=words):
+        read_cell(text).resolve(DIMENSIONS, SIZES)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "nonsense:z[0]", "z[0", "z[a]", "z[0]]", "z[1.5]"])
+def test_what_is_no_cell_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(TraceError, match=r"layers\.1\.z"):
+        read_cell(text)
+
+
+def test_a_tensor_without_names_takes_numbers() -> None:
+    assert read_cell("given#2[3,1]").resolve((), (5, 2)).index == (3, 1)
+    with pytest.raises(TraceError, match="nobody named"):
+        read_cell("given[row=1]").resolve((), (5,))
+
+
+def test_a_single_number_and_an_empty_tensor() -> None:
+    assert str(read_cell("loss").resolve((), ())) == "loss"
+    with pytest.raises(TraceError, match="single number"):
+        read_cell("loss[0]").resolve((), ())
+    with pytest.raises(TraceError, match="empty"):
+        read_cell("z[0,0]").resolve(("batch", "out"), (0, 4))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("name", ["z", "layers.0.weight", "scores#2", "a_b.7"])
+@pytest.mark.parametrize("places", [(), (3,), (0, 9, 1), (1, 2, 3, 4)])
+@pytest.mark.parametrize("named", [True, False])
+def test_cells_are_read_as_they_are_written(phase: Phase, name: str, places: tuple[int, ...], named: bool) -> None:
+    dimensions = DIMENSIONS[: len(places)] if named else ()
+    cell = Cell(phase, name, places, dimensions)
+    assert read_cell(str(cell)).resolve(dimensions, (10,) * len(places)) == cell

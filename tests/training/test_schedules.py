@@ -1,0 +1,36 @@
+"""Learning-rate schedules."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from kqv.training.schedules import SCHEDULES, share
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine"])
+def test_they_fall_from_the_whole_to_the_floor(name: str) -> None:
+    shares = [share(name, step, 100, floor=0.1) for step in range(101)]
+    assert shares[0] == 1
+    assert shares[-1] == pytest.approx(0.1)
+    assert all(later < earlier for earlier, later in zip(shares, shares[1:], strict=False))
+    assert shares[50] == pytest.approx((1 + 0.1) / 2)
+
+
+def test_the_cosine_is_slow_at_both_ends() -> None:
+    falls = [share("cosine", step, 100) - share("cosine", step + 1, 100) for step in range(100)]
+    assert falls[0] < falls[50] / 10
+    assert falls[99] < falls[50] / 10
+    assert share("cosine", 25, 100) == pytest.approx(0.5 + math.sqrt(2) / 4)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_warm_up_rises_evenly_to_the_schedules_beginning(name: str) -> None:
+    rising = [share(name, step, 50, warm_up=10) for step in range(11)]
+    assert rising == pytest.approx([(step + 1) / 10 for step in range(10)] + [1.0])
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_share_is_one_even_in_runs_shorter_than_their_warm_up(name: str) -> None:
+    assert all(0 <= share(name, step, steps, warm_up=7) <= 1 for steps in (1, 2, 7, 8, 30) for step in range(steps))

@@ -1,0 +1,158 @@
+"""A new run: its folder, its first weights, its number of steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from kqv.data.digits import DigitData
+from kqv.errors import Error
+from kqv.training import checkpoint as checkpoints
+from kqv.training.digits import changed, device_of, load, load_network, recipe_of, what_differs
+from kqv.training.distributed import Group
+from kqv.training.recipes import DigitsRecipe, TrainingPlan
+from kqv.training.run import Run, list_runs, new_path
+
+
+def planned(recipe: DigitsRecipe, **changes: Any) -> DigitsRecipe:
+    plan = TrainingPlan.model_validate(recipe.training.model_dump() | changes)
+    return recipe.model_copy(update={"training": plan})
+
+
+def test_a_run_is_whole_before_its_first_step(workshop: Any) -> None:
+    run, trainer = workshop.begin("one")
+    loaded = load(run.path)
+    for name, weight in trainer.task.model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], weight)
+    assert run.recipe == workshop.recipe
+    assert workshop.resume(run).train().step == 23
+
+
+def test_the_seed_decides(workshop: Any) -> None:
+    models = {}
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        models[name] = workshop.finished(name, planned(workshop.recipe, seed=seed)).model_file.read_bytes()
+    assert models["a"] == models["b"] != models["c"]
+
+
+@pytest.mark.parametrize("stands", ["a file", "another file in the folder", "a run"])
+def test_nothing_that_stands_there_is_touched(stands: str, workshop: Any) -> None:
+    path = workshop.folder / "one"
+    if stands == "a file":
+        path.write_text("mine")
+    elif stands == "a run":
+        workshop.finished("one")
+    else:
+        path.mkdir()
+        (path / "mine.txt").write_text("mine")
+    before = {found: found.read_bytes() for found in (path, *path.glob("**/*")) if found.is_file()}
+    with pytest.raises(
+        Error, match=r"is a file; choose another --out|is not empty; choose another --out, or .*--resume"
+    ):
+        workshop.begin("one")
+    assert {found: found.read_bytes() for found in (path, *path.glob("**/*")) if found.is_file()} == before
+
+
+def test_an_empty_folder_may_be_there(workshop: Any) -> None:
+    (workshop.folder / "one").mkdir()
+    run, _ = workshop.begin("one")
+    assert list_runs(workshop.folder) == [run]
+
+
+def test_a_start_that_fails_leaves_nothing(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", refuse)
+    with pytest.raises(Error, match="the disk is full"):
+        workshop.begin("one")
+    assert not list(workshop.folder.iterdir())
+
+
+def test_weights_from_another_run(workshop: Any) -> None:
+    other = workshop.finished("other")
+    run, _ = workshop.begin("one", weights_from=other)
+    assert run.model_file.read_bytes() == other.model_file.read_bytes()
+    assert run.config.weights_from == str(other.path)
+    # they are in the first checkpoint, so even a run that never saved again goes on from them
+    trainer = workshop.resume(run)
+    assert torch.equal(trainer.task.model.layers[0].weight, load_network(other).layers[0].weight)
+
+
+def test_weights_of_another_size_are_refused(workshop: Any, small_data: DigitData) -> None:
+    other = workshop.finished("other")
+    three = [
+        replace(part, labels=part.labels % 3) for part in (small_data.train, small_data.validation, small_data.test)
+    ]
+    workshop.data = DigitData("three", ("a", "b", "c"), *three)
+    with pytest.raises(Error, match=r"of a network \[64, 12, 10\], this one is \[64, 12, 3\].*as many classes"):
+        workshop.begin("one", weights_from=other)
+    assert not (workshop.folder / "one").exists()
+
+
+def test_a_runs_recipe_for_another_run_counts_epochs_again(workshop: Any) -> None:
+    by_epochs, _ = workshop.begin("one", planned(workshop.recipe, steps=None, epochs=2))
+    assert by_epochs.recipe.training.steps == 10
+    assert recipe_of(by_epochs).training.steps is None
+    by_steps, _ = workshop.begin("two")
+    assert recipe_of(by_steps).training.steps == 23
+
+
+def test_minutes_become_steps_and_leave_no_trace(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights and generators are as if nothing had been measured; the run has its steps once and for all."""
+    monkeypatch.setattr("kqv.training.pace.MEASURED_SECONDS", 0.05)
+    measured, trainer = workshop.begin("measured", minutes=0.02)
+    plain, _ = workshop.begin("plain")
+    assert measured.model_file.read_bytes() == plain.model_file.read_bytes()
+    states = [checkpoints.read_tensors(run.checkpoint_file)[0]["random/torch/0"] for run in (measured, plain)]
+    assert torch.equal(*states)
+    assert measured.recipe.training.steps == trainer.steps != 23
+    longer, _ = workshop.begin("longer", minutes=2.0)
+    assert (longer.recipe.training.steps or 0) > 10 * trainer.steps
+
+
+@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])
+def test_minutes_that_are_no_time_are_refused(minutes: float, workshop: Any) -> None:
+    with pytest.raises(Error, match="--minutes needs a number above 0"):
+        workshop.begin("one", minutes=minutes)
+
+
+def test_changes_are_validated(small_recipe: DigitsRecipe) -> None:
+    other = changed(small_recipe, data="mnist", seed=7, steps=5)
+    assert (other.data.name, other.training.seed, other.training.steps) == ("mnist", 7, 5)
+    assert changed(small_recipe) == small_recipe
+    for name, wrong in {"seed": 2**63, "steps": 0}.items():
+        with pytest.raises(Error, match=f"^{name}: input should be"):
+            changed(small_recipe, **{name: wrong})
+
+
+def test_new_paths_count_up_and_are_claimed(here: Any) -> None:
+    assert [new_path("digits").name for _ in range(3)] == ["digits-1", "digits-2", "digits-3"]
+    (here / "runs" / "digits-2").rmdir()
+    (here / "runs" / "digits-mnist-9").mkdir()
+    assert new_path("digits").name == "digits-4"
+    assert new_path("digits-mnist").name == "digits-mnist-10"
+
+
+def test_what_differs_is_said(workshop: Any) -> None:
+    run, _ = workshop.begin("one")
+    assert what_differs(run, Group()) == []
+    assert what_differs(run, Group(0, 2)) == ["processes 1 then, 2 now"]
+    run.write_config(run.config.model_copy(update={"device": "cuda", "versions": {"torch": "1.0"}}))
+    assert what_differs(run, Group())[0] == "device cuda then, cpu now"
+    if not torch.cuda.is_available():
+        assert device_of(run).type in ("cpu", "mps")
+
+
+def test_the_newest_run_is_the_one_that_was_trained_last(here: Any, workshop: Any) -> None:
+    workshop.folder = here / "runs"
+    first, trainer = workshop.begin("first")
+    second, _ = workshop.begin("second")
+    assert Run.find("latest").path.name == "second"
+    trainer.train()
+    assert Run.find("latest").path.name == "first"
+    assert Run.find("second").path.resolve() == second.path.resolve()
+    assert Run.find(first.path) == first
