@@ -189,6 +189,14 @@ def test_scale_of_a_sum_is_the_sum_of_sizes() -> None:
     assert float(Max(b[:]).scale()) == pytest.approx(abs(B.max()))
 
 
+def test_a_function_passes_on_the_error_of_its_argument() -> None:
+    difference = scalar(1000) - scalar(999)
+    assert float(exp(difference).scale()) == pytest.approx(math.e + math.e * 1999)
+    assert float(Power(difference, 2).scale()) == pytest.approx(1 + 2 * 1998)
+    assert float((difference * difference).scale()) == pytest.approx(1 + 2 * 1998)
+    assert float((scalar(6) / difference).scale()) == pytest.approx(6 * 1999)
+
+
 def test_masked_scores_have_a_finite_scale() -> None:
     scores = operand([1.0, -INFINITE, 0.5])[:]
     largest = Named("max", Max(scores))

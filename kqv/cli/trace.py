@@ -49,11 +49,14 @@ def trace(
     said = model.classify(torch.from_numpy(picture).unsqueeze(0))[0]
     pictures, labels = as_batch(torch.from_numpy(picture), said.place if wanted is None else wanted)
     recorded = trace_pictures(model, pictures, labels, optimizer, training)
-    recorded.annotate("verdict", [said.label])
+    recorded.annotate(dimension="class", labels=model.classes)
+    recorded.annotate("verdict", labels=[said.label])
+    recorded.annotate("labels", labels=[model.classes[int(labels)]], text="" if wanted is not None else "as the model says")
+    recorded.annotate("pixels", text=origin)
     if html is not None:
         from kqv.trace.page import write_html
 
-        write_html(recorded, html)
+        write_html(recorded, html, command=f"kqv trace {found.path}" + (f" {input}" if input else ""))
         console.print(f"wrote {html}")
     if json is not None:
         from kqv.trace.export import write_json

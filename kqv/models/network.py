@@ -33,10 +33,13 @@ def superscript(number: int) -> str:
 class Layer(nn.Module):
     """One layer that has weights: z = W a + b, then its activation (`None`: z itself comes out).
 
-    `number` is the layer's number in the article, where the input is layer 1: the first layer with weights is 2.
+    In training each input is switched off with the probability `dropout` (Srivastava et al. 2014). `number` is the layer's number in the article, where the input is layer 1: the first layer with weights is 2.
     """
 
-    def __init__(self, inputs: int, outputs: int, activation: Activation | None, initialisation: Initialisation, number: int):
+    def __init__(
+        self, inputs: int, outputs: int, activation: Activation | None, initialisation: Initialisation, number: int,
+        dropout: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
@@ -44,9 +47,13 @@ class Layer(nn.Module):
         if initialisation == "standard-normal":
             nn.init.normal_(self.bias)
         self.activation = activation
+        self.dropout = dropout
         self.number = superscript(number)
 
     def forward(self, a: Tensor) -> Tensor:
+        if self.dropout and self.training:
+            mask = note("mask", draw_mask(a, self.dropout), "batch in")
+            a = note("dropped", dropout(a, mask, probability=self.dropout), "batch in")
         weight = note("weight", self.weight, "out in", symbol=f"w{self.number}")
         bias = note("bias", self.bias, "out", symbol=f"b{self.number}")
         z = note("z", linear(a, weight, bias), "batch out", symbol=f"z{self.number}")
@@ -88,12 +95,11 @@ class Network(nn.Module):
             raise Error(f"a network needs at least two layers of at least one neuron, as in [784, 30, 10]; got {list(sizes)}")
         self.sizes = tuple(sizes)
         self.cost: Cost = cost
-        self.dropout = dropout
         self.classes = tuple(classes) if classes is not None else tuple(str(place) for place in range(sizes[-1]))
         last: Activation | None = None if cost == "cross-entropy" else "sigmoid"
         activations: list[Activation | None] = [activation] * (len(sizes) - 2) + [last]
         self.layers = nn.ModuleList(
-            Layer(inputs, outputs, name, initialisation, number)
+            Layer(inputs, outputs, name, initialisation, number, dropout if number > 2 else 0.0)  # not of the pixels
             for number, (inputs, outputs, name) in enumerate(zip(sizes[:-1], sizes[1:], activations, strict=True), start=2)
         )
 
@@ -103,10 +109,7 @@ class Network(nn.Module):
                 f"the network takes x[batch, in={self.sizes[0]}]; got a tensor of shape {list(x.shape)}"
             )
         a = note("x", x, "batch in", symbol="a¹")
-        for place, layer in enumerate(self.layers):
-            if place and self.dropout and self.training:
-                mask = note(f"mask{place}", draw_mask(a, self.dropout), "batch in")
-                a = note(f"dropped{place}", dropout(a, mask, probability=self.dropout), "batch in")
+        for layer in self.layers:
             a = layer(a)
         return a
 

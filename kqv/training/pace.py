@@ -44,11 +44,11 @@ def _seconds_per_step(task: Task, optimizer: Optimizer, group: Group) -> float:
         optimizer.zero_grad()
         done += 1
         if done == WARM_UP_STEPS:
-            float(loss)  # a GPU computes behind our back; this waits for it
+            float(loss.detach())  # a GPU computes behind our back; this waits for it
             began = time.perf_counter()
         measured = done > WARM_UP_STEPS and time.perf_counter() - began > MEASURED_SECONDS
         enough = bool(group.largest(measured)[0])  # all processes make the same steps
-    float(loss)
+    float(loss.detach())
     step = (time.perf_counter() - began) / (done - WARM_UP_STEPS)
     began = time.perf_counter()
     task.evaluate()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from pydantic import Field, FiniteFloat
 from torch import Tensor
 
 from kqv.errors import RunError
@@ -18,8 +20,8 @@ from kqv.training.recipes import Plan
 class RandomCounters(Plan):
     """What NumPy's and Python's generators remember beside their numbers."""
 
-    numpy: tuple[str, int, int, float]
-    python: tuple[int, float | None]
+    numpy: tuple[Literal["MT19937"], Annotated[int, Field(ge=0, le=624)], int, FiniteFloat]
+    python: tuple[int, FiniteFloat | None]
 
 
 def seed_all(seed: int) -> None:
@@ -37,12 +39,12 @@ def random_state(device: torch.device, group: Group = ALONE) -> tuple[dict[str, 
     tensors: dict[str, Tensor] = {}
     for kind, state in _torch_states(device).items():
         tensors |= {f"{kind}/{rank}": own for rank, own in enumerate(group.gather(state))}
-    name, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
     tensors["numpy"] = torch.from_numpy(np.asarray(keys, dtype=np.int64))
     version, numbers, next_gauss = random.getstate()
     tensors["python"] = torch.tensor(numbers, dtype=torch.int64)
     counters = RandomCounters(
-        numpy=(str(name), int(position), int(has_gauss), float(gauss)), python=(version, next_gauss)
+        numpy=("MT19937", int(position), int(has_gauss), float(gauss)), python=(version, next_gauss)
     )
     return tensors, counters
 
@@ -76,7 +78,7 @@ def restore_random_state(
             torch.cuda.set_rng_state(state, device)
         if device.type == "mps" and (state := tensors.get("mps/0")) is not None:
             torch.mps.set_rng_state(state)
-    except (KeyError, ValueError, TypeError, RuntimeError, OverflowError) as failure:
+    except (LookupError, ValueError, TypeError, RuntimeError, OverflowError) as failure:
         raise RunError(
             f"{origin} is damaged: its random generators' state is not whole ({failure}); {ADVICE}"
         ) from None

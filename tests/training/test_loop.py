@@ -127,15 +127,15 @@ def test_a_validation_loss_that_is_no_number_ends_it(workshop: Any, monkeypatch:
 
 
 def test_what_a_listener_raises_ends_it_with_everything_saved(workshop: Any, watcher: Any) -> None:
-    class Closed(Exception):
+    class ClosedError(Exception):
         pass
 
     def fail() -> None:
-        raise Closed
+        raise ClosedError
 
     watcher.at_step[8] = fail
     run, trainer = workshop.begin("one", listener=watcher)
-    with pytest.raises(Closed):
+    with pytest.raises(ClosedError):
         trainer.train()
     assert finite_state(run) == 8
     workshop.resume(run).train()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -14,7 +15,7 @@ def test_they_fall_from_the_whole_to_the_floor(name: str) -> None:
     shares = [share(name, step, 100, floor=0.1) for step in range(101)]
     assert shares[0] == 1
     assert shares[-1] == pytest.approx(0.1)
-    assert all(later < earlier for earlier, later in zip(shares, shares[1:], strict=False))
+    assert all(later < earlier for earlier, later in itertools.pairwise(shares))
     assert shares[50] == pytest.approx((1 + 0.1) / 2)
 
 

@@ -109,9 +109,16 @@ def test_minutes_become_steps_and_leave_no_trace(workshop: Any, monkeypatch: pyt
     assert measured.model_file.read_bytes() == plain.model_file.read_bytes()
     states = [checkpoints.read_tensors(run.checkpoint_file)[0]["random/torch/0"] for run in (measured, plain)]
     assert torch.equal(*states)
-    assert measured.recipe.training.steps == trainer.steps != 23
-    longer, _ = workshop.begin("longer", minutes=2.0)
-    assert (longer.recipe.training.steps or 0) > 10 * trainer.steps
+    assert measured.recipe.training.steps == trainer.steps
+
+
+def test_minutes_are_divided_by_the_time_of_a_step(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kqv.training.pace._seconds_per_step", lambda *_: 0.25)
+    run, _ = workshop.begin("one", minutes=1.5)
+    assert run.recipe.training.steps == 360
+    assert workshop.resume(run).steps == 360
+    short, _ = workshop.begin("two", minutes=0.0001)
+    assert short.recipe.training.steps == 1
 
 
 @pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan"), float("inf")])

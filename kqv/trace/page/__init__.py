@@ -24,7 +24,7 @@ def write_html(
     """Write the page; it needs no network and no other file.
 
     `command` is shown for numbers whose arithmetic is not stored; `cells` limits how many are, `elements` how many
-    numbers of each tensor the page holds (of a larger one the first places along each dimension).
+    numbers of each tensor the page holds at most (of a larger one the first places along each dimension).
     """
     path = Path(path)
     make_folder(path.parent)

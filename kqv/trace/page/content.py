@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from kqv.trace.trace import Trace
 
 
+ROOM = 2_000_000
+"""About so many numbers go into one page; with many large tensors each one's part is smaller."""
+
+
 def page_content(trace: Trace, command: str, cells: int, elements: int) -> dict[str, Any]:
     """Everything that the page embeds."""
     with unseen():
+        elements = min(elements, max(1024, ROOM // max(1, 2 * len(trace.tensors))))
         tensors = [_tensor(trace, record, elements) for record in trace.tensors]
         starts = starting_points(trace)
         return {
