@@ -58,11 +58,11 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
             stream.reconfigure(errors="replace")
     try:
         status = app(args=None if words is None else list(words), standalone_mode=False)
+        if status == INTERRUPTED:  # typer makes it of a Ctrl-C
+            raise KeyboardInterrupt
         sys.stdout.flush()  # a full disk is noticed here, not after the last line of Python
     except typer.TyperException as failure:
         _fail(_misunderstood(failure))
-    except typer.Abort:
-        _fail(CommandError("stopped", INTERRUPTED))
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

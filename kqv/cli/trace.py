@@ -54,12 +54,12 @@ def trace(
     recorded.annotate("labels", labels=[model.classes[int(labels)]], text="" if wanted is not None else "as the model says")
     recorded.annotate("pixels", text=origin)
     if html is not None:
-        from kqv.trace.page import write_html
+        from kqv.trace.views.page import write_html
 
         write_html(recorded, html, command=f"kqv trace {found.path}" + (f" {input}" if input else ""))
         console.print(f"wrote {html}")
     if json is not None:
-        from kqv.trace.export import write_json
+        from kqv.trace.views.export import write_json
 
         write_json(recorded, json)
         console.print(f"wrote {json}")

@@ -71,7 +71,7 @@ class Step:
     meaning: str
 
     def __str__(self) -> str:
-        from kqv.trace.text import step_text
+        from kqv.trace.views.text import step_text
 
         return step_text(self)
 

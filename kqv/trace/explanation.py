@@ -104,13 +104,13 @@ class Explanation(Arithmetic):
 
     def text(self, width: int | None = None, terms: int = 6) -> str:
         """The explanation for a terminal of this width (by default the one that is there)."""
-        from kqv.trace.text import explanation_text
+        from kqv.trace.views.text import explanation_text
 
         return explanation_text(self, width, terms)
 
     def as_dict(self, terms: int = 6) -> dict[str, Any]:
         """The explanation for JSON: value, formula, numbers, sources with their values, and the check."""
-        from kqv.trace.described import describe
+        from kqv.trace.views.described import describe
 
         return describe(self, terms)
 
@@ -118,6 +118,6 @@ class Explanation(Arithmetic):
         return self.text()
 
     def _repr_html_(self) -> str:
-        from kqv.trace.notebook import explanation_html
+        from kqv.trace.views.notebook import explanation_html
 
         return explanation_html(self)

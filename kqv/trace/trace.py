@@ -225,7 +225,7 @@ class Trace:
 
         `modules` limits the table to modules whose name begins with one of these.
         """
-        from kqv.trace.table import trace_table
+        from kqv.trace.views.table import trace_table
 
         with unseen():
             return trace_table(self, width, modules)
@@ -238,7 +238,7 @@ class Trace:
         return f"<Trace of {type(self.model).__name__ if self.model is not None else 'no module'}: {state}>"
 
     def _repr_html_(self) -> str:
-        from kqv.trace.notebook import trace_html
+        from kqv.trace.views.notebook import trace_html
 
         with unseen():
             return trace_html(self)

@@ -11,9 +11,9 @@ from small_gpt import Traced
 from torch import nn
 
 from kqv.errors import TraceError
-from kqv.trace.export import read_json, write_json
 from kqv.trace.recorder import note
 from kqv.trace.trace import Trace
+from kqv.trace.views.export import read_json, write_json
 
 
 def test_what_is_written_is_read_again(traced: Traced, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
     def fail(*_: object) -> None:
         raise OSError("the disk is full")
 
-    monkeypatch.setattr("kqv.trace.export.save_file", fail)
+    monkeypatch.setattr("kqv.trace.views.export.save_file", fail)
     with pytest.raises(OSError, match="full"):
         write_json(trace, folder)
     assert (folder / "trace.json").read_bytes() == before

@@ -16,10 +16,10 @@ import torch
 from small_gpt import PLACES, Traced
 
 from kqv.operations import scale
-from kqv.trace.page import page_html, write_html
-from kqv.trace.page.content import kept_sizes, numbers
 from kqv.trace.recorder import note
 from kqv.trace.trace import Trace
+from kqv.trace.views.page import page_html, write_html
+from kqv.trace.views.page.content import kept_sizes, numbers
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

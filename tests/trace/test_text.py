@@ -8,9 +8,9 @@ from small_gpt import Traced
 
 from kqv.operations import mask, scale, softmax
 from kqv.trace.recorder import note
-from kqv.trace.summary import Summary
-from kqv.trace.text import spread, wrapped
 from kqv.trace.trace import Trace
+from kqv.trace.views.summary import Summary
+from kqv.trace.views.text import spread, wrapped
 
 CELLS = [
     "loss",

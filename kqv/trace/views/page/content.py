@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from kqv.trace.export import describe_pass, describe_tensor
 from kqv.trace.kept import unseen
-from kqv.trace.page.chosen import starting_points, stored_cells
 from kqv.trace.records import TensorRecord
-from kqv.trace.summary import Summary
 from kqv.trace.update import UpdateRecord
+from kqv.trace.views.export import describe_pass, describe_tensor
+from kqv.trace.views.page.chosen import starting_points, stored_cells
+from kqv.trace.views.summary import Summary
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace

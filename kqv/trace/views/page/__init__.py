@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kqv.files import make_folder, write_text
-from kqv.trace.page.content import page_content
+from kqv.trace.views.page.content import page_content
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace

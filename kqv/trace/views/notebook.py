@@ -7,10 +7,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kqv.arithmetic import number
-from kqv.trace.described import describe
 from kqv.trace.explanation import Explanation
 from kqv.trace.records import TensorRecord
-from kqv.trace.table import numbers_text, own_name
+from kqv.trace.views.described import describe
+from kqv.trace.views.table import numbers_text, own_name
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace

@@ -18,7 +18,7 @@ from kqv.errors import TraceError
 from kqv.files import make_folder, write_text
 from kqv.trace.kept import unseen
 from kqv.trace.records import CallRecord, TensorRecord
-from kqv.trace.summary import Summary
+from kqv.trace.views.summary import Summary
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from kqv.trace.explanation import Arithmetic, Explanation
-from kqv.trace.text import check_text, intermediate
+from kqv.trace.views.text import check_text, intermediate
 
 
 def describe(explanation: Explanation, terms: int = 6) -> dict[str, Any]:

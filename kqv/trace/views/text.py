@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kqv.arithmetic import Rendering, number
 from kqv.trace.explanation import TOLERANCE, Arithmetic, Explanation
-from kqv.trace.summary import short
+from kqv.trace.views.summary import short
 
 if TYPE_CHECKING:
     from kqv.trace.ancestry import Step

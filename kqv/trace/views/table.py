@@ -7,8 +7,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kqv.trace.records import TensorRecord
-from kqv.trace.summary import Summary, short
-from kqv.trace.text import labelled, spread, terminal_width, wrapped
+from kqv.trace.views.summary import Summary, short
+from kqv.trace.views.text import labelled, spread, terminal_width, wrapped
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace
