@@ -25,9 +25,9 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.plain_gpt import PlainGPT, plain_loss  # noqa: E402  (the repository's root has to be found first)
-from kqv.models.gpt import GPT  # noqa: E402
-from kqv.operations import cross_entropy  # noqa: E402
+from benchmarks.plain_gpt import PlainGPT, plain_loss
+from kqv.models.gpt import GPT
+from kqv.operations import cross_entropy
 
 Step = Callable[[], float]
 
@@ -89,7 +89,10 @@ def main(
     text = torch.randint(0, vocab, (batch, context + 1))
     ids, targets = text[:, :-1].contiguous(), text[:, 1:].contiguous()
     found = measure(
-        {"kqv": training_step(ours, cross_entropy, ids, targets), "plain": training_step(plain, plain_loss, ids, targets)},
+        {
+            "kqv": training_step(ours, cross_entropy, ids, targets),
+            "plain": training_step(plain, plain_loss, ids, targets),
+        },
         repetitions,
         warm_up,
     )
@@ -99,7 +102,10 @@ def main(
         "torch": torch.__version__,
         "repetitions": repetitions,
         **{f"{name}_{clock}_ms": statistics.median(t) for name, clocks in found.items() for clock, t in clocks.items()},
-        **{f"ratio_{clock}": paired_ratio(found["kqv"][clock], found["plain"][clock]) for clock in ("wall", "processor")},
+        **{
+            f"ratio_{clock}": paired_ratio(found["kqv"][clock], found["plain"][clock])
+            for clock in ("wall", "processor")
+        },
     }
     if as_json:
         print(json.dumps(result))

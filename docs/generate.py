@@ -3,7 +3,7 @@
     python docs/generate.py           rewrite everything that is generated
     python docs/generate.py --check   say what is out of date instead; exit status 1 if anything is
 
-In a guide, a block is generated where a comment names the command, and replaced with everything up to the closing fence:
+In a guide, a block is generated where a comment names the command; everything up to the closing fence is replaced:
 
     <!-- $ kqv evaluate runs/guide -->
     ```
@@ -71,7 +71,12 @@ def operations_page() -> str:
         lines += [f"| {name} | `[{axes.replace(' ', ', ')}]` |" for name, axes in operation.dimensions.items()]
         kernel = "the definition, or PyTorch's kernels where they are faster" if operation.kernel else "the definition"
         options = ", ".join(f"`{name}` ({default!r})" for name, default in operation.options.items())
-        lines += ["", f"Runs: {kernel}." + (f" Options: {options}." if options else ""), f"Source: {operation.source}", ""]
+        lines += [
+            "",
+            f"Runs: {kernel}." + (f" Options: {options}." if options else ""),
+            f"Source: {operation.source}",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -80,7 +85,14 @@ def commands_page() -> str:
     lines = ["# The commands", "", "Generated from `kqv --help` by `python docs/generate.py`.", ""]
     with tempfile.TemporaryDirectory() as folder:
         for words in ("", *_commands()):
-            lines += [f"## kqv {words}".rstrip(), "", "```", run(f"kqv {words} --help", Path(folder)).strip("\n"), "```", ""]
+            lines += [
+                f"## kqv {words}".rstrip(),
+                "",
+                "```",
+                run(f"kqv {words} --help", Path(folder)).strip("\n"),
+                "```",
+                "",
+            ]
     return "\n".join(lines)
 
 

@@ -41,9 +41,10 @@ def parse(dimensions: str) -> tuple[str, ...]:
     names = tuple(dimensions.split())
     for name in names:
         if name not in VOCABULARY:
-            raise DimensionError(f"unknown dimension {name!r} in {dimensions!r}; the vocabulary has: {', '.join(VOCABULARY)}")
+            known = ", ".join(VOCABULARY)
+            raise DimensionError(f"unknown dimension {name!r} in {dimensions!r}; the vocabulary has: {known}")
     if len(set(names)) != len(names):
-        raise DimensionError(f"a dimension stands twice in {dimensions!r}; each axis of a tensor needs a name of its own")
+        raise DimensionError(f"a dimension stands twice in {dimensions!r}; each axis needs a name of its own")
     return names
 
 
@@ -79,6 +80,5 @@ class Bindings:
             bound = self.wide if name in PASS_WIDE else self.local
             known_size, known_from = bound.setdefault(name, (size, tensor_name))
             if known_size != size:
-                raise DimensionError(
-                    f"dimension {name!r} is {size} in {tensor_name}{label(names, sizes)} but {known_size} in {known_from}"
-                )
+                here = f"{tensor_name}{label(names, sizes)}"
+                raise DimensionError(f"dimension {name!r} is {size} in {here} but {known_size} in {known_from}")

@@ -41,7 +41,9 @@ def imports_of(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found |= {f"{node.module}.{alias.name}" if node.module == "kqv" else node.module or "" for alias in node.names}
+            found |= {
+                f"{node.module}.{alias.name}" if node.module == "kqv" else node.module or "" for alias in node.names
+            }
     return {name for name in found if name.startswith("kqv.")}
 
 

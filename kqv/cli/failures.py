@@ -28,6 +28,12 @@ def out_of_memory(failure: BaseException) -> bool:
     return isinstance(failure, RuntimeError) and "allocate memory" in str(failure)
 
 
+def peer_ended(failure: BaseException) -> bool:
+    """Whether another of the processes that train together is gone."""
+    network = type(failure).__name__ in ("DistBackendError", "DistNetworkError", "DistStoreError")
+    return network or (isinstance(failure, RuntimeError) and "gloo/transport" in str(failure))
+
+
 def explained(failure: BaseException) -> CommandError | None:
     """The failure in one line with its exit status; None for what is our mistake, and needs its traceback."""
     if isinstance(failure, Error):
@@ -36,7 +42,8 @@ def explained(failure: BaseException) -> CommandError | None:
         return CommandError("stopped", INTERRUPTED)
     if out_of_memory(failure):
         return CommandError("not enough memory: close other programs, or take a smaller recipe or less data")
+    if peer_ended(failure):
+        return CommandError("another of the processes that train together has ended; see what it says")
     if isinstance(failure, OSError):
-        where = f"{failure.filename}: " if failure.filename else ""
-        return CommandError(f"{where}{reason(failure)}")
+        return CommandError(f"{failure.filename or 'cannot write the output'}: {reason(failure)}")
     return None

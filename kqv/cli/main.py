@@ -84,8 +84,9 @@ def _misunderstood(failure: Any) -> CommandError:
 
 
 def _fail(failure: CommandError) -> NoReturn:
-    if IS_FIRST:
-        beginning = "" if failure.status > SIGNALLED else "error: "  # who stops it made no mistake
+    stopped = failure.status > SIGNALLED  # who stops it made no mistake
+    if IS_FIRST or not stopped:
+        beginning = "" if stopped else "error: " if IS_FIRST else f"error in process {os.environ['RANK']}: "
         sys.stderr.write(f"{beginning}{' '.join(str(failure).splitlines())}\n")
     _let_go_of_full_output()
     sys.exit(failure.status)

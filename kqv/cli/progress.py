@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 from kqv.cli.console import notices
-from kqv.training.run import Run
 
 LINES = 20  # how often a whole training is reported where no bar can be drawn
 
@@ -34,17 +34,17 @@ class TrainingDisplay:
         """A line of its own, as it is."""
         self.console.print(text, markup=False)
 
-    def heading(self, run: Run, model: nn.Module, description: str = "", going_on_at: int | None = None) -> None:
+    def heading(
+        self, name: str, path: Path, model: nn.Module, description: str = "", going_on_at: int | None = None
+    ) -> None:
         """What is trained on what, and where it is saved."""
         parameters = sum(parameter.numel() for parameter in model.parameters())
         sizes = escape(str(list(getattr(model, "sizes", ()))))
         if description:
             self.print(description.replace("; ", "\n  "))
         where = f", from step {going_on_at:,}" if going_on_at is not None else ""
-        self.console.print(
-            f"[bold]{escape(run.recipe.name)}[/]: network {sizes}, {parameters:,} weights and biases{where}"
-        )
-        self.console.print(f"  saved in [bold]{escape(str(run.path))}[/]; Ctrl-C stops it, and it can go on later")
+        self.console.print(f"[bold]{escape(name)}[/]: network {sizes}, {parameters:,} weights and biases{where}")
+        self.console.print(f"  saved in [bold]{escape(str(path))}[/]; Ctrl-C stops it, and it can go on later")
 
     def __enter__(self) -> TrainingDisplay:
         self.bar.start()

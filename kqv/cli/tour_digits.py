@@ -53,7 +53,9 @@ def digits_stage() -> Run:
     _shapes(_traced(model, data, 0))
 
     _heading("3", "Learning")
-    console.print(f"{trainer.steps:,} steps; each looks at {recipe.training.batch} digits, and moves every weight a little.")
+    console.print(
+        f"{trainer.steps:,} steps; each looks at {recipe.training.batch} digits, and moves every weight a little."
+    )
     with display:
         result = trainer.train()
     console.print(f"{result.step:,} steps in {result.seconds:.1f} s.")
@@ -100,12 +102,14 @@ def _shapes(trace: Trace) -> None:
 
 
 def _verdicts(model: Network, data: DigitData) -> list[int]:
-    """Score the test set, show two pictures that are right and those first ones that are wrong; gives the wrong ones."""
+    """Score the test set, show two pictures that are right and the first ones that are wrong; gives the wrong ones."""
     verdicts = model.classify(torch.from_numpy(data.test.pixels))
     said = np.array([verdict.place for verdict in verdicts])
     wrong = np.flatnonzero(said != data.test.labels).tolist()
     right = len(said) - len(wrong)
-    console.print(f"[bold]{100 * right / len(said):.1f} %[/] of {len(said)} test digits are recognised ({right} right).\n")
+    console.print(
+        f"[bold]{100 * right / len(said):.1f} %[/] of {len(said)} test digits are recognised ({right} right).\n"
+    )
     shown = [place for place in range(len(said)) if place not in wrong][:2] + wrong[:3]
     pictures = []
     for place in shown:

@@ -23,7 +23,9 @@ Input = Annotated[
 Label = Annotated[str | None, typer.Option(help="The right class of a picture file; default: what the model says.")]
 Cells = Annotated[
     list[str] | None,
-    typer.Option("--cell", metavar="CELL", help="Explain one number: layers.1.z[0,7], grad:… or update:…; may be repeated."),
+    typer.Option(
+        "--cell", metavar="CELL", help="Explain one number: layers.1.z[0,7], grad:… or update:…; may be repeated."
+    ),
 ]
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write one self-contained page.")]
 JsonFolder = Annotated[Path | None, typer.Option("--json", metavar="DIR", help="Write JSON with safetensors.")]
@@ -51,7 +53,9 @@ def trace(
     recorded = trace_pictures(model, pictures, labels, optimizer, training)
     recorded.annotate(dimension="class", labels=model.classes)
     recorded.annotate("verdict", labels=[said.label])
-    recorded.annotate("labels", labels=[model.classes[int(labels)]], text="" if wanted is not None else "as the model says")
+    recorded.annotate(
+        "labels", labels=[model.classes[int(labels)]], text="" if wanted is not None else "as the model says"
+    )
     recorded.annotate("pixels", text=origin)
     if html is not None:
         from kqv.trace.views.page import write_html
@@ -71,7 +75,10 @@ def trace(
     console.print(f"{origin}: the model says [bold]{said.label}[/] ({100 * said.confidence:.1f} %); {truth}")
     console.print(drawn(picture), markup=False)
     console.print(recorded.table(), markup=False)
-    console.print(f"\nany number: kqv trace {found.path} --cell 'layers.0.z[0,7]' --cell 'grad:layers.0.weight[7,30]'", markup=False)
+    console.print(
+        f"\nany number: kqv trace {found.path} --cell 'layers.0.z[0,7]' --cell 'grad:layers.0.weight[7,30]'",
+        markup=False,
+    )
 
 
 def _place(label: str, classes: tuple[str, ...]) -> int:

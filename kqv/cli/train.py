@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -41,7 +42,17 @@ Seed = Annotated[int | None, typer.Option(help="Seed of weights, order and chanc
 Steps = Annotated[
     int | None, typer.Option(help="How many steps in all; the learning rate's schedule spans them.", min=1)
 ]
-Minutes = Annotated[float | None, typer.Option(help="How many minutes; sets the steps by the measured speed.")]
+
+
+def _a_time(minutes: float | None) -> float | None:
+    if minutes is not None and not 0 < minutes < math.inf:  # a range of typer's lets through what is no number
+        raise typer.BadParameter("give a number above 0")
+    return minutes
+
+
+Minutes = Annotated[
+    float | None, typer.Option(help="How many minutes; sets the steps by the measured speed.", callback=_a_time)
+]
 
 
 @app.command("digits", epilog="Example: kqv train digits --data mnist --out runs/mine")
@@ -113,7 +124,7 @@ def _started(
         plan, pictures, out, group.device,
         minutes=minutes, weights_from=other, listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
-    display.heading(run, trainer.task.model, description=pictures.describe())
+    display.heading(plan.name, run.path, trainer.task.model, description=pictures.describe())
     return run, trainer
 
 
@@ -123,14 +134,15 @@ def _resumed(
     """The trainer of a run that goes on."""
     from kqv.training import digits as system
 
-    before = run.recipe.training.steps
+    recipe = run.recipe
+    before = recipe.training.steps
     differences = system.what_differs(run, group)
     trainer = system.go_on(
         run, lambda name: _load(name, group), group.device,
         steps=steps, data_name=None if data is None else _place(data),
         listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
-    display.heading(run, trainer.task.model, going_on_at=trainer.step)
+    display.heading(recipe.name, run.path, trainer.task.model, going_on_at=trainer.step)
     if differences:
         display.print(f"note: {'; '.join(differences)}: the last bits of the result may differ")
     if trainer.steps != before:

@@ -172,8 +172,10 @@ def _scale(strength: npt.NDArray[np.float32], box: tuple[int, int]) -> Grey:
 
 
 def _centre(grey: Grey, shape: tuple[int, int]) -> Grey:
-    """`grey` on zeros of the given `shape`, its centre of mass in the middle (LeCun et al. 1998, MNIST), as far as all of
-    it stays inside."""
+    """`grey` on zeros of the given `shape`, its centre of mass in the middle as far as all of it stays inside.
+
+    LeCun et al., The MNIST database: centred by computing the centre of mass of the pixels.
+    """
     whole = np.zeros(shape, dtype=np.uint8)
     mass = grey.astype(np.float64)
     corner = []

@@ -17,7 +17,14 @@ class GPT(nn.Module):
     """
 
     def __init__(
-        self, vocab: int, context: int, model: int, heads: int, blocks: int, bias: bool = True, written_out: bool = False
+        self,
+        vocab: int,
+        context: int,
+        model: int,
+        heads: int,
+        blocks: int,
+        bias: bool = True,
+        written_out: bool = False,
     ) -> None:
         super().__init__()
         self.tokens = Embedding(vocab, model)

@@ -72,7 +72,7 @@ class SelfAttention(nn.Module):
         # split before the heads are parted: the gradients of the three then join in one copy
         queries, keys, values = (
             part.view(batch, position, self.heads, model // self.heads).transpose(1, 2)
-            for part in joined.split(model, dim=-1)
+            for part in torch.split(joined, model, dim=-1)
         )
         queries = note("queries", queries, "batch head query channel")
         keys = note("keys", keys, "batch head key channel")

@@ -33,7 +33,8 @@ def superscript(number: int) -> str:
 class Layer(nn.Module):
     """One layer that has weights: z = W a + b, then its activation (`None`: z itself comes out).
 
-    In training each input is switched off with the probability `dropout` (Srivastava et al. 2014). `number` is the layer's number in the article, where the input is layer 1: the first layer with weights is 2.
+    In training each input is switched off with the probability `dropout` (Srivastava et al. 2014).
+    `number` is the layer's number in the article, where the input is layer 1: the first layer with weights is 2.
     """
 
     def __init__(
@@ -92,15 +93,19 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         if len(sizes) < 2 or min(sizes) < 1:
-            raise Error(f"a network needs at least two layers of at least one neuron, as in [784, 30, 10]; got {list(sizes)}")
+            raise Error(
+                f"a network needs at least two layers of at least one neuron, as in [784, 30, 10]; got {list(sizes)}"
+            )
         self.sizes = tuple(sizes)
         self.cost: Cost = cost
         self.classes = tuple(classes) if classes is not None else tuple(str(place) for place in range(sizes[-1]))
         last: Activation | None = None if cost == "cross-entropy" else "sigmoid"
-        activations: list[Activation | None] = [activation] * (len(sizes) - 2) + [last]
+        activations: list[Activation | None] = [*(activation for _ in sizes[1:-1]), last]
         self.layers = nn.ModuleList(
             Layer(inputs, outputs, name, initialisation, number, dropout if number > 2 else 0.0)  # not of the pixels
-            for number, (inputs, outputs, name) in enumerate(zip(sizes[:-1], sizes[1:], activations, strict=True), start=2)
+            for number, (inputs, outputs, name) in enumerate(
+                zip(sizes[:-1], sizes[1:], activations, strict=True), start=2
+            )
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,10 +122,11 @@ class Network(nn.Module):
         """Bytes `[batch, row, column]` from 0 to 255 as the network's input: numbers from 0 to 1, `[batch, in]`."""
         if pictures.dim() != 3 or pictures.shape[1] * pictures.shape[2] != self.sizes[0]:
             raise DimensionError(
-                f"the network takes pictures[batch, row, column] of {self.sizes[0]} pixels; got shape {list(pictures.shape)}"
+                f"the network takes pictures[batch, row, column] of {self.sizes[0]} pixels; "
+                f"got a tensor of shape {list(pictures.shape)}"
             )
         flat = note("pixels", pictures, "batch row column").reshape(len(pictures), -1)
-        return scale(flat.to(self.layers[0].weight.dtype), factor=1 / 255)
+        return scale(flat.to(next(self.parameters()).dtype), factor=1 / 255)
 
     def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The cost of outputs `[batch, class]` for the right labels `[batch]`: a mean over the batch."""

@@ -31,8 +31,11 @@ class AnyOperation(Protocol):
     formula: str
     inputs: tuple[str, ...]
     gradients: Mapping[str, str]
-    derive: Derive
     derivatives: Mapping[str, Derive]
+
+    @property
+    def derive(self) -> Derive:
+        """The arithmetic of one element of the output."""
 
     def call(self, operands: Mapping[str, Operand | None], options: Mapping[str, Any]) -> Any:
         """The object that `derive(call, index)` reads its operands and options from."""

@@ -104,7 +104,9 @@ def joined(device: torch.device) -> Iterator[Group]:
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    group = Group(int(os.environ["RANK"]), size, device)
     try:
-        yield Group(int(os.environ["RANK"]), size, device)
+        yield group
+        group.largest(0)  # nobody leaves while another still talks to it
     finally:
         dist.destroy_process_group()

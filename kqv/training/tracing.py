@@ -26,7 +26,7 @@ def trace_pictures(
         outputs = model(model.vector(pictures))
         model.shares(outputs)
         note("verdict", argmax(outputs), "batch")
-        model.loss(outputs, labels).backward()
+        torch.autograd.backward(model.loss(outputs, labels))
     if optimizer is not None:
         trace.step(optimizer)
     return trace

@@ -1,4 +1,4 @@
-"""No place sees a later one: not in the values, not in the gradients; both ways to compute attention are one function."""
+"""No place sees a later one, in values or gradients; both ways to compute attention are one function."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_written_out_and_fused_attention_are_one_function() -> None:
     ids, targets = batch()
     logits = {model: model(ids) for model in (fused, written_out)}
     assert distance(logits[fused], logits[written_out]) < 1e-12
-    for model, found in logits.items():
+    for found in logits.values():
         cross_entropy(found, targets).backward()
     expected = gradients(written_out)
     for name, gradient in gradients(fused).items():

@@ -76,7 +76,9 @@ def test_two_processes_take_the_step_of_one(way: str, path: str, tmp_path: Path)
     if sys.platform == "linux":
         environment["GLOO_SOCKET_IFNAME"] = "lo"  # the processes meet on this machine, whatever its name resolves to
     # they meet in a file: no port to be taken by another
-    commands = [[sys.executable, __file__, way, path, str(rank), str(tmp_path / "meeting")] for rank in range(PROCESSES)]
+    commands = [
+        [sys.executable, __file__, way, path, str(rank), str(tmp_path / "meeting")] for rank in range(PROCESSES)
+    ]
     running = [
         subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         for command in commands

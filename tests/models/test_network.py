@@ -48,9 +48,7 @@ def test_gradients_are_those_of_the_articles_backpropagation(sizes: list[int]) -
     weights = [layer.weight.detach().numpy() for layer in network.layers]
     biases = [layer.bias.detach().numpy()[:, None] for layer in network.layers]
     wanted = np.eye(sizes[-1])[labels.numpy()]
-    each = [
-        article_backprop(weights, biases, x[n].numpy()[:, None], wanted[n][:, None]) for n in range(len(x))
-    ]
+    each = [article_backprop(weights, biases, x[n].numpy()[:, None], wanted[n][:, None]) for n in range(len(x))]
     for place, layer in enumerate(network.layers):
         mean_b = np.mean([nabla_b[place] for nabla_b, _ in each], axis=0)[:, 0]
         mean_w = np.mean([nabla_w[place] for _, nabla_w in each], axis=0)

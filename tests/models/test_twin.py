@@ -1,4 +1,4 @@
-"""The whole GPT against a twin from PyTorch's own layers: every gradient by name, and the first losses of a training."""
+"""The whole GPT against a twin from PyTorch's own layers: every gradient by name, and the first losses."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import ExitStack
 
 import pytest
 import torch
-from benchmarks.plain_gpt import plain_loss
 from twins import PATHS, batch, distance, gpt, gradients, plain_twin
 
+from benchmarks.plain_gpt import plain_loss
 from kqv.operations import OPERATIONS, cross_entropy
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from benchmarks.plain_gpt import PlainGPT
 from torch import Tensor
 
+from benchmarks.plain_gpt import PlainGPT
 from kqv.models.gpt import GPT
 
 VOCAB, CONTEXT, MODEL, HEADS, BLOCKS = 29, 16, 24, 3, 2
