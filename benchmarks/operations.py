@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import rich.box
 import torch
 import torch.nn.functional as F
 import typer
@@ -158,10 +159,10 @@ def measure(job: Job, repetitions: int, warm_up: int) -> dict[str, dict[str, flo
 
 def show(found: dict[str, dict[str, dict[str, float]]], title: str) -> None:
     """Print the medians as a table."""
-    table = Table(title=title)
+    table = Table(title=title, box=rich.box.SIMPLE_HEAD)
     table.add_column("operation")
-    for kind in ("forward", "forward and backward"):
-        for way in WAYS:
+    for kind in ("forward", "and back"):
+        for way in ("by hand", "kernel", "PyTorch"):
             table.add_column(f"{kind}\n{way}", justify="right")
     for name, ways in found.items():
         cells = [
@@ -199,7 +200,8 @@ def main(
     if as_json:
         typer.echo(json.dumps({"sizes": vars(sizes), **versions, "microseconds": found}))
     else:
-        show(found, f"µs a call, {sizes}, torch {versions['torch']}, {versions['threads']} threads")
+        texts = ", ".join(f"{name} {size}" for name, size in vars(sizes).items())
+        show(found, f"µs a call; {texts}; {versions['threads']} threads")
 
 
 if __name__ == "__main__":

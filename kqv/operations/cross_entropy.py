@@ -13,7 +13,11 @@ from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
 def forward(
-    logits: Float[Tensor, "*rows class"], targets: Int[Tensor, "*targets"], *, smoothing: float = 0.0, ignored: int = -100
+    logits: Float[Tensor, "*rows class"],
+    targets: Int[Tensor, "*targets"],
+    *,
+    smoothing: float = 0.0,
+    ignored: int = -100,
 ) -> tuple[Float[Tensor, ""], Saved]:
     """Mean over the targets that are not `ignored` of −Σ_k q[k]·log p[k]; 0 where every target is ignored.
 
