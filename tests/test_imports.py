@@ -25,6 +25,7 @@ ALLOWED = {
     "evaluation": BASE | {"trace", "operations", "models"},
     "training": BASE | {"arithmetic", "files", "trace", "operations", "models", "evaluation", "data"},
     "cli": BASE | {"files", "trace", "operations", "models", "evaluation", "training", "data"},
+    "__main__": {"cli"},
 }
 
 
@@ -44,7 +45,7 @@ def imports_of(path: Path) -> set[str]:
             found |= {
                 f"{node.module}.{alias.name}" if node.module == "kqv" else node.module or "" for alias in node.names
             }
-    return {name for name in found if name.startswith("kqv.")}
+    return {name for name in found if name.startswith("kqv.")} - {"kqv.__version__"}
 
 
 FILES = [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
