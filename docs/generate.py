@@ -15,6 +15,7 @@ Commands run in one temporary folder, in the order in which they stand, so that 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -27,29 +28,41 @@ DOCS = Path(__file__).parent
 GUIDE = DOCS / "guide"
 REFERENCE = DOCS / "reference"
 _BLOCK = re.compile(r"<!-- \$ (?P<command>[^\n]+?) -->\n```[a-z]*\n(?P<output>.*?)```", re.DOTALL)
-_CHANGING = re.compile(r"[−-]?\d[\d.,]*(?:e[+−-]?\d+)?")
+_LASTING = [
+    re.compile(pattern)
+    for pattern in (
+        r"\$ .*",  # the command
+        r"(grad:|update:)?[\w.]+(\[[^]]*\])? =",  # a cell
+        r"  formula .*",
+        r"  [\w.]+ \[[^]]*\]",  # a row of the table of tensors
+        r"  +(--\w+|[│╭╰]).*",  # a command's help
+    )
+]
 
 
-def run(command: str, folder: Path) -> str:
-    """What a `kqv` command prints, as a reader with a terminal of 100 columns sees it."""
-    words = shlex.split(command)
-    if words[0] != "kqv":
-        raise SystemExit(f"only kqv commands can be shown, not: {command}")
+def run(commands: list[str], folder: Path) -> list[str]:
+    """What `kqv` commands print in turn, as a reader with a terminal of 100 columns sees it."""
+    for command in commands:
+        if shlex.split(command)[:1] != ["kqv"]:
+            raise SystemExit(f"only kqv commands can be shown, not: {command}")
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
-    call = [sys.executable, "-c", "from kqv.cli.main import main; main()", *words[1:]]
-    done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    call = [sys.executable, str(DOCS / "printed.py")]
+    done = subprocess.run(
+        call, cwd=folder, env=environment, input=json.dumps(commands), capture_output=True, text=True, check=False
+    )
     if done.returncode:
-        raise SystemExit(f"{command} failed:\n{done.stderr}")
-    shown = done.stderr + done.stdout
-    return "\n".join(line.rstrip() for line in shown.rstrip().splitlines()) + "\n"
+        raise SystemExit(done.stderr)
+    return list(json.loads(done.stdout))
 
 
 def guide_page(text: str, folder: Path) -> str:
     """A guide's text with every block's output made anew."""
+    commands = [block["command"] for block in _BLOCK.finditer(text)]
+    outputs = iter(zip(commands, run(commands, folder), strict=True))
 
     def fresh(block: re.Match[str]) -> str:
-        command = block["command"]
-        return f"<!-- $ {command} -->\n```\n$ {command}\n{run(command, folder)}```"
+        command, output = next(outputs)
+        return f"<!-- $ {command} -->\n```\n$ {command}\n{output}```"
 
     return _BLOCK.sub(fresh, text)
 
@@ -82,17 +95,12 @@ def operations_page() -> str:
 
 def commands_page() -> str:
     """The command reference: the help of every command."""
-    lines = ["# The commands", "", "Generated from `kqv --help` by `python docs/generate.py`.", ""]
+    commands = [f"kqv {words}".rstrip() for words in ("", *_commands())]
     with tempfile.TemporaryDirectory() as folder:
-        for words in ("", *_commands()):
-            lines += [
-                f"## kqv {words}".rstrip(),
-                "",
-                "```",
-                run(f"kqv {words} --help", Path(folder)).strip("\n"),
-                "```",
-                "",
-            ]
+        helps = run([f"{command} --help" for command in commands], Path(folder))
+    lines = ["# The commands", "", "Generated from `kqv --help` by `python docs/generate.py`.", ""]
+    for command, text in zip(commands, helps, strict=True):
+        lines += [f"## {command}", "", "```", text.strip("\n"), "```", ""]
     return "\n".join(lines)
 
 
@@ -115,9 +123,17 @@ def generated() -> dict[Path, str]:
     return pages
 
 
-def skeleton(text: str) -> str:
-    """A page without what differs between machines: numbers, and the spaces that line them up."""
-    return re.sub(r"\s+", " ", _CHANGING.sub("#", text))
+def skeleton(text: str) -> list[str]:
+    """A page without what differs between machines: all prose, and of the outputs commands, names, shapes, formulas."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        if line.startswith("```"):
+            inside = not inside
+        elif not inside:
+            kept.append(line)
+        else:
+            kept += [found[0] for pattern in _LASTING if (found := pattern.match(line))]
+    return kept
 
 
 def main() -> int:

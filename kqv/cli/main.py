@@ -57,7 +57,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a sign shows "?" in its place
             stream.reconfigure(errors="replace")
     try:
-        status = app(args=None if words is None else list(words), standalone_mode=False)
+        status = app(args=None if words is None else list(words), standalone_mode=False, prog_name="kqv")
         if status == INTERRUPTED:  # typer makes it of a Ctrl-C
             raise KeyboardInterrupt
         sys.stdout.flush()  # a full disk is noticed here, not after the last line of Python

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kqv.training.run import Run
 
-Folder = Annotated[Path, typer.Argument(metavar="[FOLDER]", help="The folder whose runs to list.")]
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder whose runs to list.")]
 
 _MEASURED = ("step", "seconds", "validation_loss", "validation_accuracy")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Input = Annotated[
     str | None,
-    typer.Argument(metavar="[INPUT]", help="A picture file, or the number of a test picture; default: 0."),
+    typer.Argument(metavar="INPUT", help="A picture file, or the number of a test picture; default: 0."),
 ]
 Label = Annotated[str | None, typer.Option(help="The right class of a picture file; default: what the model says.")]
 Cells = Annotated[

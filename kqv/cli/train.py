@@ -67,26 +67,17 @@ def digits(
         raise Error("--steps and --minutes both say how long to train; give one of them")
     every = _checkpoint_seconds()
 
-    from kqv.cli.progress import TrainingDisplay
     from kqv.training import digits as system
     from kqv.training.distributed import joined
     from kqv.training.run import Run
 
     old = None if resume is None else Run.find(resume)
     chosen = system.device_of(old) if old is not None and device == "auto" else system.choose_device(device)
-    display = TrainingDisplay()
     with joined(chosen) as group:
         if old is not None:
-            run = old
-            trainer = _resumed(run, group, steps, data, display, every)
+            run, result = old, _go_on(old, group, steps, data, every)
         else:
-            run, trainer = _started(group, data, recipe, out, from_run, seed, steps, minutes, display, every)
-        if trainer.step >= trainer.steps:
-            display.print(
-                f"{run.path} is finished: {trainer.step:,} of {trainer.steps:,} steps. To train it further: "
-                f"kqv train digits --resume {run.path} --steps {2 * trainer.steps}"
-            )
-        result = _trained(run, trainer, display)
+            run, result = _start(group, data, recipe, out, from_run, seed, steps, minutes, every)
     if group.is_first:
         _finish(run, result, as_json)
 
@@ -103,11 +94,12 @@ def _checkpoint_seconds() -> float:
     return seconds
 
 
-def _started(
+def _start(
     group: Group, data: str | None, recipe: str | None, out: Path | None, from_run: str | None,
-    seed: int | None, steps: int | None, minutes: float | None, display: TrainingDisplay, every: float,
-) -> tuple[Run, Trainer]:  # fmt: skip
-    """A new run from the command line's words."""
+    seed: int | None, steps: int | None, minutes: float | None, every: float,
+) -> tuple[Run, Result]:  # fmt: skip
+    """Train a new run from the command line's words."""
+    from kqv.cli.progress import TrainingDisplay
     from kqv.training import digits as system
     from kqv.training.recipes import digits_recipe
     from kqv.training.run import Run, new_path
@@ -115,28 +107,28 @@ def _started(
     other = None if from_run is None else Run.find(from_run)
     plan = digits_recipe(recipe) if recipe is not None or other is None else system.recipe_of(other)
     name = _place(data or plan.data.name)
-    path = _run_name(plan.name, "" if name == plan.data.name else name)
+    run_name = _run_name(plan.name, "" if name == plan.data.name else name)
     plan = system.changed(plan, data=name, seed=seed, steps=steps)
     pictures = _load(name, group)
     if out is None:
-        out = new_path(path) if group.is_first else Path()
+        out = new_path(run_name) if group.is_first else Path()
+    display = TrainingDisplay()
     run, trainer = system.start(
         plan, pictures, out, group.device,
         minutes=minutes, weights_from=other, listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
     display.heading(plan.name, run.path, trainer.task.model, description=pictures.describe())
-    return run, trainer
+    return run, _trained(run, trainer, display)
 
 
-def _resumed(
-    run: Run, group: Group, steps: int | None, data: str | None, display: TrainingDisplay, every: float
-) -> Trainer:
-    """The trainer of a run that goes on."""
+def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: float) -> Result:
+    """Train a run further from where it stopped."""
+    from kqv.cli.progress import TrainingDisplay
     from kqv.training import digits as system
 
     recipe = run.recipe
-    before = recipe.training.steps
     differences = system.what_differs(run, group)
+    display = TrainingDisplay()
     trainer = system.go_on(
         run, lambda name: _load(name, group), group.device,
         steps=steps, data_name=None if data is None else _place(data),
@@ -145,9 +137,15 @@ def _resumed(
     display.heading(recipe.name, run.path, trainer.task.model, going_on_at=trainer.step)
     if differences:
         display.print(f"note: {'; '.join(differences)}: the last bits of the result may differ")
-    if trainer.steps != before:
-        display.print(f"{before:,} steps become {trainer.steps:,}; the learning rate's schedule is stretched over them")
-    return trainer
+    if trainer.steps != recipe.training.steps:
+        before = f"{recipe.training.steps:,} steps become {trainer.steps:,}"
+        display.print(f"{before}; the learning rate's schedule is stretched over them")
+    if trainer.step >= trainer.steps:
+        display.print(
+            f"{run.path} is finished: {trainer.step:,} of {trainer.steps:,} steps. To train it further: "
+            f"kqv train digits --resume {run.path} --steps {2 * trainer.steps}"
+        )
+    return _trained(run, trainer, display)
 
 
 def _load(name: str, group: Group) -> DigitData:

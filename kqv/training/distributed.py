@@ -9,6 +9,7 @@ writes and prints.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -107,6 +108,8 @@ def joined(device: torch.device) -> Iterator[Group]:
     group = Group(int(os.environ["RANK"]), size, device)
     try:
         yield group
-        group.largest(0)  # nobody leaves while another still talks to it
     finally:
+        # The threads that talk to the others end with the last object that knows the group, and DDP is one of those in
+        # a cycle. Left to Python's end they may find it closed already, and abort the process.
+        gc.collect()
         dist.destroy_process_group()

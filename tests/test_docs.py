@@ -1,0 +1,61 @@
+"""What the documentation shows is what the commands print."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_the_formula_page_is_that_of_the_operations(generate: ModuleType) -> None:
+    assert (DOCS / "reference" / "operations.md").read_text(encoding="utf-8") == generate.operations_page()
+
+
+def test_the_command_reference_is_that_of_the_commands(generate: ModuleType) -> None:
+    assert (DOCS / "reference" / "commands.md").read_text(encoding="utf-8") == generate.commands_page()
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "guide").glob("*.md")), ids=lambda path: path.stem)
+def test_a_guide_shows_what_its_commands_print(path: Path, generate: ModuleType, tmp_path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    shown, fresh = generate.skeleton(text), generate.skeleton(generate.guide_page(text, tmp_path))
+    assert sum(line.startswith("$ kqv ") for line in shown) > 5
+    assert shown == fresh, "run: python docs/generate.py"
+
+
+def test_the_skeleton_keeps_what_lasts_and_drops_numbers(generate: ModuleType) -> None:
+    page = "Prose 1.\n```\n$ kqv trace x\nlayers.0.z[batch=0, out=7] = 1.5\n  formula     z = x\n  numbers 1·2\n```\n"
+    other = page.replace("1.5", "−2.5").replace("1·2", "3·4")
+    assert generate.skeleton(page) == generate.skeleton(other)
+    assert generate.skeleton(page) != generate.skeleton(page.replace("z = x", "z = y"))
+    assert generate.skeleton(page) != generate.skeleton(page.replace("Prose 1", "Prose 2"))
+
+
+def test_every_file_named_in_the_readme_exists() -> None:
+    root = DOCS.parent
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    named = [part.split(")")[0] for part in readme.split("](")[1:]] + [
+        line.split()[0] for line in readme.splitlines() if line.startswith("kqv/")
+    ]
+    assert len(named) > 5
+    for path in named:
+        assert (root / path).exists(), path
+
+
+def test_generating_takes_only_kqv_commands(generate: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="only kqv commands"):
+        generate.run(["rm -rf something"], tmp_path)
