@@ -65,7 +65,7 @@ def evaluate(
         f"({scores.correct:,} of {scores.pictures:,}), loss {scores.loss:.4f}"
     )
     table = confusion_table(scores, model.classes)
-    if console.measure(table).minimum <= console.width:
+    if console.measure(table, options=console.options.update_width(10_000)).maximum <= console.width:
         console.print(table)
     else:
         console.print(most_confused(scores, model.classes), markup=False)

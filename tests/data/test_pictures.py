@@ -163,9 +163,7 @@ def test_polarity_can_be_given() -> None:
     grey = np.full((60, 60), 128, np.uint8)
     grey[10:30, 10:30] = 0
     grey[35:55, 45:50] = 250
-    found: dict[Ink, tuple[int, int]] = {
-        ink: size(fit_to_shape(grey, (28, 28), ink=ink)) for ink in ("dark", "light")
-    }
+    found: dict[Ink, tuple[int, int]] = {ink: size(fit_to_shape(grey, (28, 28), ink=ink)) for ink in ("dark", "light")}
     assert found == {"dark": (20, 20), "light": (20, 5)}
 
 
