@@ -1,13 +1,13 @@
 """kqv: from a neural network to GPT, with every number in view.
 
-    model = kqv.load("runs/digits-digits-1")
-    model.classify(pictures)
+model = kqv.load("runs/digits-1")
+model.classify(pictures)
 
-    with kqv.Trace(model) as trace:
-        model(x)
-    print(trace)
+with kqv.Trace(model) as trace:
+    model(x)
+print(trace)
 
-    network = kqv.Network([784, 30, 10])
+network = kqv.Network([784, 30, 10])
 """
 
 from __future__ import annotations
