@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 if not os.environ.get("KQV_UNTYPED"):
     from jaxtyping import install_import_hook
@@ -44,3 +45,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder as the current one, so that `runs/` is its own."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _hear_ctrl_c() -> None:
+    """A shell's background job ignores Ctrl-C, and its children too: the tests that send it need it heard."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

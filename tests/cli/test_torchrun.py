@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from kqv.training.run import Run
 
-TORCHRUN = ["torchrun", "--nproc-per-node", "3", "-m", "kqv"]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "3", "-m", "kqv"]
 
 
 @pytest.fixture
@@ -33,7 +33,6 @@ def pictures(here: Path, small_data: Any) -> Path:
     return Path("pictures")
 
 
-@pytest.mark.skipif(shutil.which("torchrun") is None, reason="torchrun is not on the path")
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch has no gloo")
 def test_three_processes_are_as_one(ended: Callable[..., Any], kqv: Callable[..., Any], pictures: Path) -> None:
     words = ("train", "digits", "--recipe", "nielsen", "--data", str(pictures), "--device", "cpu", "--json")
