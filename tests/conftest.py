@@ -48,6 +48,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _hear_ctrl_c() -> None:
-    """A shell's background job ignores Ctrl-C, and its children too: the tests that send it need it heard."""
+def _hear_signals() -> None:
+    """A background job of a shell ignores Ctrl-C, and one under nohup the closed terminal, and their children do so
+    too: the tests that send signals need them heard."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)

@@ -29,7 +29,7 @@ Data = Annotated[
     str | None,
     typer.Option(help="digits8x8 (embedded), mnist, or a folder with a folder of pictures for each class."),
 ]
-Recipe = Annotated[str | None, typer.Option(help="What to train and how; without one, digits.")]
+Recipe = Annotated[str | None, typer.Option(help="What to train and how: digits (default), article, nielsen.")]
 Out = Annotated[Path | None, typer.Option(help="The run's directory; without one, a new one in runs/.", metavar="DIR")]
 Resume = Annotated[
     str | None,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -145,7 +145,8 @@ def _autocast_device(inputs: tuple[Tensor | None, ...]) -> str | None:
     """The device type whose autocast is on for these inputs."""
     for tensor in inputs:
         if tensor is not None:
-            return tensor.device.type if torch.is_autocast_enabled(tensor.device.type) else None
+            device = "cpu" if tensor.is_cpu else tensor.device.type
+            return device if torch.is_autocast_enabled(device) else None
     return None
 
 
@@ -185,8 +186,10 @@ def _arranged(
             f"{', '.join(operation.inputs)}"
         )
     return tuple(
-        None if gradient is None or dtype is None else gradient.to(dtype)
-        for gradient, dtype in zip(gradients, dtypes, strict=False)
+        [  # a list, not a generator, which takes twice as long: this runs at every call of a backward
+            None if gradient is None or dtype is None else gradient if gradient.dtype == dtype else gradient.to(dtype)
+            for gradient, dtype in zip(gradients, dtypes, strict=False)
+        ]
     )
 
 
@@ -195,13 +198,9 @@ def _function_of(operation: Operation) -> Any:
 
     def forward(ctx: Any, record: Any, options: Mapping[str, Any], *inputs: Tensor | None) -> Tensor:
         output, saved = _compute(operation, inputs, options)
-        tensors = [item for item in saved if isinstance(item, Tensor)]
-        ctx.save_for_backward(*tensors)
-        ctx.others = [None if isinstance(item, Tensor) else item for item in saved]
-        ctx.tensor_places = [isinstance(item, Tensor) for item in saved]
-        ctx.pair = operation.pair
-        ctx.record = record
-        ctx.dtypes = [None if tensor is None else tensor.dtype for tensor in inputs]
+        ctx.save_for_backward(*[item if isinstance(item, Tensor) else None for item in saved])
+        others = [None if isinstance(item, Tensor) else item for item in saved]
+        ctx.call = operation.pair, record, others, [None if tensor is None else tensor.dtype for tensor in inputs]
         return output
 
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -210,20 +209,19 @@ def _function_of(operation: Operation) -> Any:
                 f"{operation.name}: only first derivatives are written here, and create_graph=True asks for more; "
                 "call backward() without create_graph"
             )
-        tensors = iter(ctx.saved_tensors)
-        saved = tuple(
-            next(tensors) if is_tensor else item for is_tensor, item in zip(ctx.tensor_places, ctx.others, strict=True)
-        )
-        needed = ctx.needs_input_grad[2:]
-        autocast = torch.is_autocast_enabled(gradient.device.type)
-        with torch.autocast(gradient.device.type, enabled=False) if autocast else nullcontext():
-            if ctx.pair.selective:
-                gradients = ctx.pair.backward(saved, gradient, needed)
-            else:
-                gradients = ctx.pair.backward(saved, gradient)
-        gradients = _arranged(operation, gradients, ctx.dtypes)
-        if ctx.record is not None:
-            ctx.record.receive(gradient, gradients)
+        pair, record, others, dtypes = ctx.call
+        pairs = zip(ctx.saved_tensors, others, strict=True)
+        saved = tuple([other if tensor is None else tensor for tensor, other in pairs])
+        arguments = (saved, gradient, ctx.needs_input_grad[2:]) if pair.selective else (saved, gradient)
+        device = _autocast_device((gradient,))
+        if device is None:
+            gradients = pair.backward(*arguments)
+        else:
+            with torch.autocast(device, enabled=False):
+                gradients = pair.backward(*arguments)
+        gradients = _arranged(operation, gradients, dtypes)
+        if record is not None:
+            record.receive(gradient, gradients)
         return (None, None, *gradients)
 
     members = {"forward": staticmethod(forward), "backward": staticmethod(backward)}

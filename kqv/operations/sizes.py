@@ -11,6 +11,8 @@ from kqv.errors import DimensionError
 
 Shape = tuple[int, ...]
 
+_REMEMBERED = 4096  # sizes that each operation keeps as checked; generation brings new ones with every token
+
 
 class Sizes:
     """Checks sizes against dimensions such as `{"x": "... in", "weight": "out in"}`.
@@ -28,6 +30,7 @@ class Sizes:
         axes = [dimensions[name].split() for name in inputs]
         self._open = [names[:1] == ["..."] for names in axes]
         self._named = [[axis for axis in names if axis != "..."] for names in axes]
+        self._passed: set[tuple[Shape | None, ...]] = set()  # a training asks for the same sizes at every step
         self._repeated = [place for place, name in enumerate(inputs) if name in repeated]
         self._leading = [
             pair
@@ -43,7 +46,15 @@ class Sizes:
 
     def check(self, inputs: Sequence[Tensor | None]) -> None:
         """Raise a `DimensionError` that names the clashing dimension and both inputs, for sizes that do not fit."""
-        shapes = [None if tensor is None else tuple(tensor.shape) for tensor in inputs]
+        given = tuple([None if tensor is None else tensor.shape for tensor in inputs])
+        if given in self._passed:
+            return
+        self._check(given)
+        if len(self._passed) < _REMEMBERED:
+            self._passed.add(given)
+
+    def _check(self, given: tuple[Shape | None, ...]) -> None:
+        shapes = [None if shape is None else tuple(shape) for shape in given]
         shapes += [None] * (len(self.inputs) - len(shapes))
         for place, shape in enumerate(shapes):
             if shape is not None:

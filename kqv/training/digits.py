@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import shutil
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -133,8 +132,9 @@ def start(
 
     Raises `Error` where the folder is taken or cannot be written; then nothing of the run is left.
     """
-    group = group or Group(device=device)
-    run = Run.create(path) if group.is_first else Run(path)
+    group, run = group or Group(device=device), Run(path)
+    if group.is_first:
+        run.require_free()
     try:
         data = limited(data, recipe)
         task = _make_task(recipe, data, device, group, weights_from)
@@ -143,14 +143,16 @@ def start(
             task, make_optimizer(task.model, recipe.training), recipe.training, run, listener,
             checkpoint_seconds=checkpoint_seconds, group=group,
         )  # fmt: skip
-        trainer.save()
-        if group.is_first:
-            rows, columns = data.shape
-            config = _config(recipe, data, group, weights_from)
-            run.describe(config, {"classes": list(data.classes), "rows": rows, "columns": columns})
+        with run.made() if group.is_first else nullcontext():
+            trainer.save()
+            if group.is_first:
+                rows, columns = data.shape
+                config = _config(recipe, data, group, weights_from)
+                run.describe(config, {"classes": list(data.classes), "rows": rows, "columns": columns})
     except BaseException:
-        if group.is_first:  # it was empty or not there
-            shutil.rmtree(path, ignore_errors=True)
+        if group.is_first:
+            with suppress(OSError):  # an empty folder that was made for the run; one with anything in it stays
+                path.rmdir()
         raise
     return run, trainer
 

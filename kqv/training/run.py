@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -78,16 +79,6 @@ class Run:
     path: Path
 
     @classmethod
-    def create(cls, path: Path) -> Run:
-        """Make an empty directory; `Error` where a run or other files stand already."""
-        if os.path.lexists(path) and not path.is_dir():
-            raise Error(f"{path} is a file; choose another --out")
-        make_folder(path)
-        if any(path.iterdir()):
-            raise Error(f"{path} is not empty; choose another --out, or go on with the run in it: --resume {path}")
-        return cls(path)
-
-    @classmethod
     def find(cls, name: str | Path) -> Run:
         """The run at a path, or of that name in `runs`, or the newest for `latest`; `RunError` lists what exists."""
         if str(name) == "latest":
@@ -103,6 +94,30 @@ class Run:
         known = ", ".join(str(run.path) for run in list_runs()[:8])
         advice = f"there are: {known}" if known else "there is none yet; make one with: kqv train digits"
         raise RunError(f"there is no run {str(name)!r}; {advice}")
+
+    def require_free(self) -> None:
+        """Raise `Error` where a run or other files stand already."""
+        if os.path.lexists(self.path) and not self.path.is_dir():
+            raise Error(f"{self.path} is a file; choose another --out")
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise Error(
+                f"{self.path} is not empty; choose another --out, or go on with the run in it: --resume {self.path}"
+            )
+
+    @contextmanager
+    def made(self) -> Iterator[None]:
+        """Make the directory; what is written inside the `with` is all of a new run, or removed again when that fails.
+
+        Raises `Error` as `require_free`, and when another process makes a run there.
+        """
+        make_folder(self.path)
+        with self.locked():
+            self.require_free()
+            try:
+                yield
+            except BaseException:
+                shutil.rmtree(self.path, ignore_errors=True)
+                raise
 
     def describe(self, config: Config, classes: Classes) -> None:
         """Write what is known at the start. This makes the directory a run, so it comes after everything else."""

@@ -12,6 +12,7 @@ import typer
 
 from kqv import __version__
 from kqv.cli.main import app
+from kqv.training.recipes import DIGITS_RECIPES
 
 Kqv = Callable[..., Any]
 
@@ -53,6 +54,12 @@ def test_help_explains_every_option(words: tuple[str, ...]) -> None:
     assert command.help
     for parameter in command.params:
         assert parameter.name == "help" or getattr(parameter, "help", None), f"{words} {parameter.name}"
+
+
+def test_help_names_every_recipe(kqv: Kqv) -> None:
+    shown = " ".join(kqv("train", "digits", "--help").out.replace("│", " ").split())
+    for name in DIGITS_RECIPES:
+        assert re.search(rf"[ ,:]{name}[ ,.]", shown), f"{name} is missing in the help of --recipe"
 
 
 def test_version(kqv: Kqv) -> None:

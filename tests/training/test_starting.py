@@ -11,6 +11,7 @@ import torch
 from kqv.data.digits import DigitData
 from kqv.errors import Error
 from kqv.training import checkpoint as checkpoints
+from kqv.training import digits
 from kqv.training.digits import changed, device_of, load, load_network, recipe_of, what_differs
 from kqv.training.distributed import Group
 from kqv.training.recipes import DigitsRecipe, TrainingPlan
@@ -60,6 +61,29 @@ def test_an_empty_folder_may_be_there(workshop: Any) -> None:
     (workshop.folder / "one").mkdir()
     run, _ = workshop.begin("one")
     assert list_runs(workshop.folder) == [run]
+
+
+def test_two_processes_cannot_make_a_run_in_one_place(workshop: Any) -> None:
+    path = workshop.folder / "one"
+    path.mkdir()
+    with Run(path).locked(), pytest.raises(Error, match="another process"):
+        workshop.begin("one")
+
+
+def test_a_run_that_came_in_between_is_left_alone(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The place was free when this one looked, and is taken when it wants to write."""
+    make_task = digits._make_task
+
+    def slowly(*given: Any) -> Any:
+        monkeypatch.undo()
+        workshop.finished("one")
+        return make_task(*given)
+
+    monkeypatch.setattr(digits, "_make_task", slowly)
+    with pytest.raises(Error, match="is not empty"):
+        workshop.begin("one")
+    run = Run(workshop.folder / "one")
+    assert run.model_file.read_bytes() == workshop.finished("two").model_file.read_bytes()
 
 
 def test_a_start_that_fails_leaves_nothing(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
