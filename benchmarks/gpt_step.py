@@ -32,12 +32,19 @@ from kqv.operations import cross_entropy
 Step = Callable[[], float]
 
 
-def training_step(model: nn.Module, loss_of: Callable[[Tensor, Tensor], Tensor], ids: Tensor, targets: Tensor) -> Step:
+def training_step(
+    model: nn.Module, loss_of: Callable[[Tensor, Tensor], Tensor], ids: Tensor, targets: Tensor, compiled: bool = False
+) -> Step:
     """A function that trains `model` by one step and returns the loss."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1, fused=True)
 
+    def forward(ids: Tensor, targets: Tensor) -> Tensor:
+        return loss_of(model(ids), targets)
+
+    run = torch.compile(forward, fullgraph=True) if compiled else forward
+
     def step() -> float:
-        loss = loss_of(model(ids), targets)
+        loss = run(ids, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -74,6 +81,7 @@ def main(
     vocab: Annotated[int, typer.Option(help="Tokens of the vocabulary.")] = 65,
     bias: Annotated[bool, typer.Option(help="Biases in linear maps and norms.")] = False,
     written_out: Annotated[bool, typer.Option(help="Attention as separate operations.")] = False,
+    compiled: Annotated[bool, typer.Option(help="Both models and their losses through torch.compile.")] = False,
     repetitions: Annotated[int, typer.Option(help="Measured pairs of steps.")] = 200,
     warm_up: Annotated[int, typer.Option(help="Pairs before the measured ones.")] = 20,
     threads: Annotated[int, typer.Option(help="Threads of PyTorch; 0: as many as it chooses.")] = 0,

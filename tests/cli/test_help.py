@@ -79,3 +79,9 @@ def test_help_loads_nothing_heavy(ended: Callable[..., Any]) -> None:
     for words in (["--help"], ["train", "digits", "--help"], ["--version"]):
         shown = ended(*words, before=[sys.executable, "-c", code])
         assert (shown.status, shown.err) == (0, "")
+
+
+def test_a_terminal_that_lacks_signs_gets_question_marks(ended: Callable[..., Any]) -> None:
+    shown = ended("data", "list", PYTHONIOENCODING="ascii")
+    assert shown.status == 0, shown.err
+    assert "8?8" in shown.out
