@@ -208,7 +208,7 @@ class Trainer:
     def _tell(self, listener: Callable[..., None], *news: Any) -> None:
         try:
             listener(*news)
-        except Exception:
+        except (Exception, SystemExit):  # rich exits when the reader of its output went away
             if self.group.size == 1:  # several processes can only save together
                 self.save()
             raise

@@ -70,6 +70,13 @@ def test_the_loop_uses_the_schedules_share_of_the_learning_rate(workshop: Any, m
     assert used == [share(plan.schedule, step, 23, plan.warm_up, plan.floor) for step in range(23)]
 
 
+def test_it_trains_in_training_mode_whatever_the_model_was_in(workshop: Any) -> None:
+    run, trainer = workshop.begin("one")
+    trainer.task.model.eval()
+    trainer.train()
+    assert run.model_file.read_bytes() == workshop.finished("whole").model_file.read_bytes()
+
+
 def test_gradients_are_clipped_before_the_update(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     norms = {}
     for clip in (None, 0.05):
@@ -126,16 +133,16 @@ def test_a_validation_loss_that_is_no_number_ends_it(workshop: Any, monkeypatch:
     assert finite_state(run) == 0
 
 
-def test_what_a_listener_raises_ends_it_with_everything_saved(workshop: Any, watcher: Any) -> None:
-    class ClosedError(Exception):
-        pass
-
+@pytest.mark.parametrize("failure", [ZeroDivisionError, BrokenPipeError, SystemExit])
+def test_what_a_listener_raises_ends_it_with_everything_saved(
+    failure: type[BaseException], workshop: Any, watcher: Any
+) -> None:
     def fail() -> None:
-        raise ClosedError
+        raise failure
 
     watcher.at_step[8] = fail
     run, trainer = workshop.begin("one", listener=watcher)
-    with pytest.raises(ClosedError):
+    with pytest.raises(failure):
         trainer.train()
     assert finite_state(run) == 8
     workshop.resume(run).train()

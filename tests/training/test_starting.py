@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,9 +87,15 @@ def test_a_run_that_came_in_between_is_left_alone(workshop: Any, monkeypatch: py
     assert run.model_file.read_bytes() == workshop.finished("two").model_file.read_bytes()
 
 
-def test_a_start_that_fails_leaves_nothing(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("fits", [0, 1], ids=["nothing fits", "the weights fit"])
+def test_a_start_that_fails_leaves_nothing(fits: int, workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    save, saves = checkpoints.save_file, []
+
+    def refuse(*given: Any, **options: Any) -> None:
+        saves.append(given)
+        if len(saves) > fits:
+            raise OSError(28, "No space left on device")
+        save(*given, **options)
 
     monkeypatch.setattr(checkpoints, "save_file", refuse)
     with pytest.raises(Error, match="the disk is full"):
@@ -166,6 +173,13 @@ def test_new_paths_count_up_and_are_claimed(here: Any) -> None:
     (here / "runs" / "digits-mnist-9").mkdir()
     assert new_path("digits").name == "digits-4"
     assert new_path("digits-mnist").name == "digits-mnist-10"
+
+
+def test_two_processes_claim_different_paths(here: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both looked before either made its folder."""
+    assert new_path("digits").name == "digits-1"
+    monkeypatch.setattr(Path, "iterdir", lambda self: iter(()))
+    assert new_path("digits").name == "digits-2"
 
 
 def test_what_differs_is_said(workshop: Any) -> None:
