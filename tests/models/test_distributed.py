@@ -53,19 +53,17 @@ def compare(way: str, path: str, rank: int, meeting: str) -> None:
     ids, targets = batch(texts=2 * PROCESSES)
     step(alone, ids, targets)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=PROCESSES)
-    try:
-        mine = slice(2 * rank, 2 * rank + 2)
-        step(spread(model, way), ids[mine], targets[mine])
-        if way == "fsdp":
-            assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
-        found, expected = gradients(model), gradients(alone)
-        for name, parameter in alone.named_parameters():
-            torch.testing.assert_close(whole(found[name]), expected[name], rtol=1e-5, atol=1e-6)
-            after = whole(model.get_parameter(name)).detach()
-            torch.testing.assert_close(after, parameter.detach(), rtol=1e-5, atol=1e-6)
-            assert not name.endswith("weight") or not torch.allclose(after, before[name], rtol=1e-4, atol=1e-5), name
-    finally:
-        dist.destroy_process_group()
+    mine = slice(2 * rank, 2 * rank + 2)
+    step(spread(model, way), ids[mine], targets[mine])
+    if way == "fsdp":
+        assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
+    found, expected = gradients(model), gradients(alone)
+    for name, parameter in alone.named_parameters():
+        torch.testing.assert_close(whole(found[name]), expected[name], rtol=1e-5, atol=1e-6)
+        after = whole(model.get_parameter(name)).detach()
+        torch.testing.assert_close(after, parameter.detach(), rtol=1e-5, atol=1e-6)
+        assert not name.endswith("weight") or not torch.allclose(after, before[name], rtol=1e-4, atol=1e-5), name
+    dist.barrier()
 
 
 @pytest.mark.skipif(not dist.is_available() or not dist.is_gloo_available(), reason="this PyTorch has no gloo")
@@ -93,3 +91,6 @@ def test_two_processes_take_the_step_of_one(way: str, path: str, tmp_path: Path)
 
 if __name__ == "__main__":
     compare(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
+    # All is compared. PyTorch's threads for the other process can abort this one when Python takes them down, on a busy
+    # machine, rarely; that is not what is tested here.
+    os._exit(0)
