@@ -21,3 +21,7 @@ class RunError(Error, ValueError):
 
 class TraceError(Error, LookupError):
     """A name or a cell that the trace does not have, or a value that changed after it was recorded."""
+
+
+ADVICE = "restore it from a copy, or train again"
+"""What to do about a damaged file of a run."""

@@ -11,14 +11,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from kqv.models.network import Network
+from kqv.models.recogniser import Recogniser
 
 CHUNK = 2000
 
 
 @dataclass(frozen=True)
 class DigitScores:
-    """Scores of a classifier: `confusion[true, said]` counts pictures, `places[picture]` is what it said."""
+    """Scores of a classifier: `confusion[true, said]` counts pictures, `places[picture]` is what it said, with which
+    `confidence[picture]`, and `right[picture]` whether it is so."""
 
     loss: float
     accuracy: float
@@ -27,6 +28,7 @@ class DigitScores:
     confusion: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
     confidence: npt.NDArray[np.float64]
+    right: npt.NDArray[np.bool_]
 
 
 @contextmanager
@@ -41,7 +43,7 @@ def in_evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def score_pictures(model: Network, vectors: Tensor, labels: Tensor) -> DigitScores:
+def score_pictures(model: Recogniser, vectors: Tensor, labels: Tensor) -> DigitScores:
     """Score a network on `vectors[picture, in]` with the right `labels[picture]`; the model is left in its mode."""
     losses, said, confidence = [], [], []
     with in_evaluation_mode(model):
@@ -64,4 +66,46 @@ def score_pictures(model: Network, vectors: Tensor, labels: Tensor) -> DigitScor
         confusion=confusion.reshape(classes, classes).numpy(),
         places=places.numpy(),
         confidence=torch.cat(confidence).double().cpu().numpy(),
+        right=(places == labels.cpu()).numpy(),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Confidence against accuracy by bins: `counts`, mean `confidence` and `accuracy` of each `[bin]` between `edges`
+    (means of empty bins are 0), and the expected calibration `error`."""
+
+    edges: npt.NDArray[np.float64]
+    counts: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float64]
+    accuracy: npt.NDArray[np.float64]
+    error: float
+
+
+def calibration(scores: DigitScores, bins: int = 15) -> Calibration:
+    """How far confidence can be trusted: ECE = Σ_b (n_b / n) |accuracy_b − confidence_b| over `bins` of equal width.
+
+    Guo et al. 2017, On Calibration of Modern Neural Networks, eq. (3). A confidence on an edge belongs to the bin
+    below it.
+    """
+    edges = np.linspace(0, 1, bins + 1)
+    of_bin = np.clip(np.searchsorted(edges, scores.confidence, side="left") - 1, 0, bins - 1)
+    counts = np.bincount(of_bin, minlength=bins)
+    filled = np.maximum(counts, 1)
+    confidence = np.bincount(of_bin, scores.confidence, minlength=bins) / filled
+    accuracy = np.bincount(of_bin, scores.right.astype(np.float64), minlength=bins) / filled
+    error = float((counts * np.abs(accuracy - confidence)).sum() / max(1, counts.sum()))
+    return Calibration(edges, counts, confidence, accuracy, error)
+
+
+def first_layer_pictures(model: nn.Module, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
+    """The first weights of a model as pictures `[neuron, row, column]`: of a layer that takes pictures of `shape`, or
+    the kernels of a convolution; None where they are neither."""
+    weight = next((one.detach().double().cpu().numpy() for one in model.parameters() if one.dim() > 1), None)
+    if weight is None:
+        return None
+    if weight.ndim == 4:
+        return np.asarray(weight[:, 0])
+    if weight.ndim == 2 and weight.shape[1] == shape[0] * shape[1]:
+        return np.asarray(weight.reshape(-1, *shape))
+    return None

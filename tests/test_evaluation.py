@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix
 
 from kqv import evaluation
 from kqv.errors import DimensionError
-from kqv.evaluation import score_pictures
+from kqv.evaluation import DigitScores, calibration, first_layer_pictures, score_pictures
 from kqv.models.network import Network
 
 
@@ -62,3 +62,40 @@ def test_the_model_is_scored_without_dropout_and_left_in_its_mode(
     with pytest.raises(DimensionError):
         score_pictures(model, vectors[:, :5], labels)
     assert model.training is training
+
+
+def scores_of(confidence: list[float], right: list[bool]) -> DigitScores:
+    """Scores of which only confidence and right matter."""
+    none = np.zeros(0, dtype=np.int64)
+    return DigitScores(0.0, 0.0, 0, len(right), none, none, np.array(confidence), np.array(right))
+
+
+def test_calibration_is_the_mean_gap_of_the_bins() -> None:
+    chance = np.random.default_rng(0)
+    confidence, right = chance.random(500), chance.random(500) < 0.5
+    found = calibration(scores_of(confidence.tolist(), right.tolist()), bins=10)
+    gaps = 0.0
+    for low, high in zip(found.edges[:-1], found.edges[1:], strict=True):
+        inside = (confidence > low) & (confidence <= high)
+        gaps += inside.sum() / 500 * abs(right[inside].mean() - confidence[inside].mean())
+    assert found.error == pytest.approx(gaps)
+    assert found.counts.sum() == 500
+
+
+def test_sure_and_right_is_calibrated_and_edges_belong_below() -> None:
+    assert calibration(scores_of([1.0, 1.0], [True, True])).error == 0
+    assert calibration(scores_of([1.0, 1.0], [True, False])).error == 0.5
+    assert calibration(scores_of([0.5, 0.0, 1.0], [True] * 3), bins=2).counts.tolist() == [2, 1]
+
+
+def test_first_layers_are_pictures_where_they_take_pictures() -> None:
+    model = Network([6, 9, 5])
+    found = first_layer_pictures(model, (2, 3))
+    assert found is not None
+    np.testing.assert_allclose(found.reshape(9, 6), next(model.parameters()).detach())
+    assert first_layer_pictures(model, (3, 3)) is None
+    kernels = torch.nn.Conv2d(1, 4, 5)
+    maps = first_layer_pictures(kernels, (28, 28))
+    assert maps is not None
+    np.testing.assert_allclose(maps, kernels.weight.detach()[:, 0])
+    assert first_layer_pictures(torch.nn.Identity(), (2, 3)) is None

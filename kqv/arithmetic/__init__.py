@@ -25,12 +25,12 @@ from kqv.arithmetic.expression import (
     number,
     walk,
 )
-from kqv.arithmetic.functions import Function, Power, cosine, erf, exp, log, logistic, sine, sqrt, tanh
+from kqv.arithmetic.functions import Function, Power, cosine, erf, exp, log, logistic, sign, sine, sqrt, tanh
 from kqv.arithmetic.reductions import Argmax, Max, Mean, Reduction, Sum, Total
 from kqv.arithmetic.structure import Choice, Column, Named
 
 __all__ = [
     "Argmax", "Array", "Binary", "Choice", "Column", "Constant", "Elements", "Expression", "Function",
     "Index", "Max", "Mean", "Named", "Negative", "Operand", "Power", "Reduction", "Rendering", "Shape", "Source", "Sum",
-    "Total", "cosine", "erf", "exp", "log", "logistic", "number", "sine", "sqrt", "tanh", "walk",
+    "Total", "cosine", "erf", "exp", "log", "logistic", "number", "sign", "sine", "sqrt", "tanh", "walk",
 ]  # fmt: skip

@@ -25,6 +25,7 @@ _FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]]
     "cos": (np.cos, np.sin),
     "σ": (lambda a: 0.5 * (1 + np.tanh(0.5 * a)), lambda a: 0.25 * (1 - np.tanh(0.5 * a) ** 2)),
     "|·|": (np.abs, np.ones_like),
+    "sgn": (np.sign, np.zeros_like),
 }
 """Functions by their sign, each with its derivative up to its sign (for the propagation of errors)."""
 
@@ -105,6 +106,11 @@ def log(argument: Expression) -> Expression:
 def sqrt(argument: Expression) -> Expression:
     """Square root."""
     return Function("√", argument)
+
+
+def sign(argument: Expression) -> Expression:
+    """−1, 0 or 1."""
+    return Function("sgn", argument)
 
 
 def tanh(argument: Expression) -> Expression:

@@ -20,6 +20,21 @@ def drawn(picture: npt.NDArray[np.uint8]) -> str:
     return "\n".join(lines)
 
 
+def reduced(picture: npt.NDArray[np.uint8], most: int = 56) -> npt.NDArray[np.uint8]:
+    """A picture `[row, column]` for drawing: at most so many pixels a side, proportions kept, from 0 to 255."""
+    from PIL import Image
+
+    if max(picture.shape) <= most:
+        return _full_contrast(picture)
+    rows, columns = (max(1, round(side * most / max(picture.shape))) for side in picture.shape)
+    return _full_contrast(np.asarray(Image.fromarray(picture).resize((columns, rows), Image.Resampling.BOX)))
+
+
+def _full_contrast(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    above = picture.astype(np.int64) - int(picture.min())
+    return (above * 255 // max(1, int(above.max()))).astype(np.uint8)
+
+
 def _half(upper: bool, lower: bool) -> str:
     return "█" if upper and lower else "▀" if upper else "▄" if lower else " "
 

@@ -15,6 +15,12 @@ from kqv.cli.console import notices
 LINES = 20  # how often a whole training is reported where no bar can be drawn
 
 
+def described(model: nn.Module) -> str:
+    """What a model says of itself in a few words."""
+    describe = getattr(model, "describe", None)
+    return str(describe()) if callable(describe) else type(model).__name__
+
+
 class TrainingDisplay:
     """Shows a training as it goes, on standard error, so that results stay alone on standard output."""
 
@@ -39,11 +45,12 @@ class TrainingDisplay:
     ) -> None:
         """What is trained on what, and where it is saved."""
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        sizes = escape(str(list(getattr(model, "sizes", ()))))
         if description:
             self.print(description.replace("; ", "\n  "))
         where = f", from step {going_on_at:,}" if going_on_at is not None else ""
-        self.console.print(f"[bold]{escape(name)}[/]: network {sizes}, {parameters:,} weights and biases{where}")
+        self.console.print(
+            f"[bold]{escape(name)}[/]: {escape(described(model))}, {parameters:,} weights and biases{where}"
+        )
         self.console.print(f"  saved in [bold]{escape(str(path))}[/]; Ctrl-C stops it, and it can go on later")
 
     def __enter__(self) -> TrainingDisplay:

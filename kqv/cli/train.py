@@ -19,8 +19,10 @@ from kqv.errors import Error
 if TYPE_CHECKING:
     from kqv.cli.progress import TrainingDisplay
     from kqv.data.digits import DigitData
+    from kqv.experiments.experiment import Experiment
     from kqv.training.distributed import Group
     from kqv.training.loop import Result, Trainer
+    from kqv.training.recipes import DigitsRecipe
     from kqv.training.run import Run
 
 app = typer.Typer(help="Train a system: digits.", no_args_is_help=True)
@@ -29,7 +31,13 @@ Data = Annotated[
     str | None,
     typer.Option(help="digits8x8 (embedded), mnist, or a folder with a folder of pictures for each class."),
 ]
-Recipe = Annotated[str | None, typer.Option(help="What to train and how: digits (default), article, nielsen.")]
+Recipe = Annotated[
+    str | None,
+    typer.Option(
+        help="What to train and how: digits (default), article, nielsen, digits-distorted, convolutional. Or an "
+        "experiment, several trainings and one figure: slow-learning, overfitting, vanishing-gradients."
+    ),
+]
 Out = Annotated[Path | None, typer.Option(help="The run's directory; without one, a new one in runs/.", metavar="DIR")]
 Resume = Annotated[
     str | None,
@@ -53,12 +61,16 @@ def _a_time(minutes: float | None) -> float | None:
 Minutes = Annotated[
     float | None, typer.Option(help="How many minutes; sets the steps by the measured speed.", callback=_a_time)
 ]
+Plot = Annotated[
+    Path | None, typer.Option(help="Draw the learning curves into this file: .png, .svg or .pdf.", metavar="FILE")
+]
 
 
 @app.command("digits", epilog="Example: kqv train digits --data mnist --out runs/mine")
 def digits(
     data: Data = None, recipe: Recipe = None, out: Out = None, resume: Resume = None, from_run: From = None,
-    seed: Seed = None, steps: Steps = None, minutes: Minutes = None, device: Device = "auto", as_json: Json = False,
+    seed: Seed = None, steps: Steps = None, minutes: Minutes = None, device: Device = "auto", plot: Plot = None,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Train a digit recogniser; without --data on the embedded 8×8 digits. Ctrl-C saves it and says how to go on."""
     if resume is not None and any(option is not None for option in (recipe, out, from_run, seed, minutes)):
@@ -67,10 +79,22 @@ def digits(
         raise Error("--steps and --minutes both say how long to train; give one of them")
     every = _checkpoint_seconds()
 
+    from kqv.cli.experiment import plot_run, report
+    from kqv.experiments.digits import DIGITS_EXPERIMENTS
+    from kqv.plots.figures import check_ending
     from kqv.training import digits as system
     from kqv.training.distributed import joined
     from kqv.training.run import Run
 
+    if plot is not None:
+        check_ending(plot)
+    if recipe in DIGITS_EXPERIMENTS:
+        if from_run is not None or minutes is not None:
+            raise Error(f"{recipe} is an experiment of several trainings; leave out --from and --minutes")
+        experiment = DIGITS_EXPERIMENTS[recipe]()
+        runs = _train_variants(experiment, data, out, seed, steps, device, every)
+        report(experiment, runs, plot or runs[0].path.parent / f"{recipe}.png", as_json)
+        return
     old = None if resume is None else Run.find(resume)
     chosen = system.device_of(old) if old is not None and device == "auto" else system.choose_device(device)
     with joined(chosen) as group:
@@ -79,7 +103,30 @@ def digits(
         else:
             run, result = _start(group, data, recipe, out, from_run, seed, steps, minutes, every)
     if group.is_first:
+        if plot is not None:
+            plot_run(run, plot)
         _finish(run, result, as_json)
+
+
+def _train_variants(
+    experiment: Experiment, data: str | None, out: Path | None, seed: int | None, steps: int | None, device: str,
+    every: float,
+) -> list[Run]:  # fmt: skip
+    """Train an experiment's variants one after another."""
+    from kqv.training import digits as system
+    from kqv.training.distributed import joined
+    from kqv.training.run import new_path
+
+    runs = []
+    with joined(system.choose_device(device)) as group:
+        if group.size > 1:
+            raise Error("an experiment's small networks train in one process; start it without torchrun")
+        for variant in experiment.variants:
+            plan = system.changed(variant.recipe, data=None if data is None else _place(data), seed=seed, steps=steps)
+            pictures = _load(plan.data.name, group)
+            place = new_path(f"{experiment.name}-{plan.name}") if out is None else out / plan.name
+            runs.append(_train_new(group, plan, pictures, place, None, None, every)[0])
+    return runs
 
 
 def _checkpoint_seconds() -> float:
@@ -99,11 +146,14 @@ def _start(
     seed: int | None, steps: int | None, minutes: float | None, every: float,
 ) -> tuple[Run, Result]:  # fmt: skip
     """Train a new run from the command line's words."""
-    from kqv.cli.progress import TrainingDisplay
+    from kqv.experiments.digits import DIGITS_EXPERIMENTS
     from kqv.training import digits as system
-    from kqv.training.recipes import digits_recipe
+    from kqv.training.recipes import DIGITS_RECIPES, digits_recipe
     from kqv.training.run import Run, new_path
 
+    if recipe is not None and recipe not in DIGITS_RECIPES:
+        names = ", ".join([*DIGITS_RECIPES, *DIGITS_EXPERIMENTS])
+        raise Error(f"there is no recipe {recipe!r} for digits; choose one of: {names}")
     other = None if from_run is None else Run.find(from_run)
     plan = digits_recipe(recipe) if recipe is not None or other is None else system.recipe_of(other)
     name = _place(data or plan.data.name)
@@ -112,12 +162,23 @@ def _start(
     pictures = _load(name, group)
     if out is None:
         out = new_path(run_name) if group.is_first else Path()
+    return _train_new(group, plan, pictures, out, other, minutes, every)
+
+
+def _train_new(
+    group: Group, plan: DigitsRecipe, pictures: DigitData, out: Path, other: Run | None, minutes: float | None,
+    every: float,
+) -> tuple[Run, Result]:  # fmt: skip
+    """Train a recipe in a new folder."""
+    from kqv.cli.progress import TrainingDisplay
+    from kqv.training import digits as system
+
     display = TrainingDisplay()
     run, trainer = system.start(
         plan, pictures, out, group.device,
         minutes=minutes, weights_from=other, listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
-    display.heading(plan.name, run.path, trainer.task.model, description=pictures.describe())
+    display.heading(plan.name, run.path, trainer.task.model, description=system.limited(pictures, plan).describe())
     return run, _trained(run, trainer, display)
 
 

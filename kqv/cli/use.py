@@ -15,17 +15,21 @@ from kqv.errors import Error
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from kqv.data.pictures import Step
     from kqv.evaluation import DigitScores
-    from kqv.models.network import Verdict
+    from kqv.models.recogniser import Verdict
 
 Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Picture files: PNG, JPEG and others.")]
 OtherData = Annotated[str | None, typer.Option("--data", help="Other data of the same classes, in place of the run's.")]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write a figure: PNG, SVG or PDF.")]
+Steps = Annotated[bool, typer.Option("--steps", help="Show how each picture is brought into the digits' form.")]
 Split = Annotated[Literal["test", "validation", "train"], typer.Option(help="Which part of the data to score.")]
 
 
 def evaluate(
-    run: RunName, data: OtherData = None, split: Split = "test", device: Device = "auto", as_json: Json = False
-) -> None:
+    run: RunName, data: OtherData = None, split: Split = "test", plot: Plot = None, device: Device = "auto",
+    as_json: Json = False,
+) -> None:  # fmt: skip
     """Score a run on its whole test set: accuracy, loss, and which classes it takes for which."""
     from kqv.cli.pictures import load_digits_with_progress
     from kqv.evaluation import score_pictures
@@ -33,6 +37,7 @@ def evaluate(
     from kqv.training.digits_task import vectors_of
     from kqv.training.run import Run
 
+    _check_plot(plot)
     found = Run.find(run)
     chosen = choose_device(device)
     model = load_network(found).to(chosen)
@@ -49,6 +54,13 @@ def evaluate(
     if len(part) == 0:
         raise Error(f"the data has no {split} pictures")
     scores = score_pictures(model, *vectors_of(model, part, chosen))
+    if plot is not None:
+        from kqv.evaluation import first_layer_pictures
+        from kqv.plots.evaluation import Evaluated, plot_evaluation
+
+        title = f"{found.path} on {pictures.name}, {split}"
+        weights = first_layer_pictures(model, pictures.shape)
+        plot_evaluation(Evaluated(title, model.classes, part.pixels, part.labels, scores, weights), plot)
     if as_json:
         content = {
             "run": str(found.path), "data": pictures.name, "split": split, "pictures": scores.pictures,
@@ -69,6 +81,8 @@ def evaluate(
         console.print(table)
     else:
         console.print(most_confused(scores, model.classes), markup=False)
+    if plot is not None:
+        console.print(f"figure written to {escape(str(plot))}")
 
 
 def confusion_table(scores: DigitScores, classes: tuple[str, ...]) -> Table:
@@ -104,38 +118,74 @@ def most_confused(scores: DigitScores, classes: tuple[str, ...], most: int = 10)
     return "\n".join(["the commonest mistakes:", *lines]) if lines else "no mistakes"
 
 
-def classify(run: RunName, pictures: Pictures, device: Device = "auto", as_json: Json = False) -> None:
+def classify(
+    run: RunName, pictures: Pictures, steps: Steps = False, plot: Plot = None, device: Device = "auto",
+    as_json: Json = False,
+) -> None:  # fmt: skip
     """Say which class each picture shows, and how sure the model is."""
     import numpy as np
     import torch
 
-    from kqv.data.pictures import prepare_picture
+    from kqv.data.pictures import prepare_steps
     from kqv.training.digits import choose_device, load_network
     from kqv.training.run import Run
 
+    _check_plot(plot)
+    if plot is not None and len(pictures) > 1:
+        raise Error(f"--plot draws the steps of one picture; got {len(pictures)} pictures: give one at a time")
     found = Run.find(run)
     chosen = choose_device(device)
     model = load_network(found).to(chosen)
-    classes = found.classes
-    shape = (classes["rows"], classes["columns"])
-    prepared = np.stack([prepare_picture(_picture_file(path), shape) for path in pictures])
-    verdicts = model.classify(torch.from_numpy(prepared).to(chosen))
+    shape = (found.classes["rows"], found.classes["columns"])
+    prepared = [prepare_steps(_picture_file(path), shape) for path in pictures]
+    last = np.stack([one[-1].picture for one in prepared])
+    verdicts = model.classify(torch.from_numpy(last).to(chosen))
+    if plot is not None:
+        from kqv.plots.pictures import plot_steps
+
+        title = f"{pictures[0].name}: {verdicts[0].label} ({100 * verdicts[0].confidence:.1f} %)"
+        plot_steps([(step.name, step.picture, step.why) for step in prepared[0]], title, plot)
     if as_json:
         said = [_as_json(path, verdict, model.classes) for path, verdict in zip(pictures, verdicts, strict=True)]
         sys.stdout.write(json.dumps({"run": str(found.path), "pictures": said}) + "\n")
         return
+    for path, one, verdict in zip(pictures, prepared, verdicts, strict=True):
+        _say(path, one, verdict, model.classes, steps=steps, drawing=len(pictures) == 1)
+    if plot is not None:
+        from rich.markup import escape
+
+        from kqv.cli.console import console
+
+        console.print(f"figure written to {escape(str(plot))}")
+
+
+def _say(
+    path: Path, steps_made: tuple[Step, ...], verdict: Verdict, classes: tuple[str, ...], *, steps: bool, drawing: bool
+) -> None:
+    """The verdict on one picture in a line, before it the steps or after it what the model saw."""
     from rich.markup import escape
 
     from kqv.cli.console import console
-    from kqv.cli.drawing import drawn
+    from kqv.cli.drawing import drawn, reduced
 
-    for path, picture, verdict in zip(pictures, prepared, verdicts, strict=True):
-        best = sorted(range(len(verdict.shares)), key=lambda place: -verdict.shares[place])[1:3]
-        others = ", ".join(f"{escape(model.classes[place])} {100 * verdict.shares[place]:.1f} %" for place in best)
-        label = f"[bold]{escape(verdict.label)}[/] ({100 * verdict.confidence:.1f} %; then {others})"
-        console.print(f"{escape(str(path))}: {label}")
-        if len(pictures) == 1:
-            console.print(drawn(picture), markup=False)
+    if steps:
+        for number, step in enumerate(steps_made, start=1):
+            rows, columns = step.picture.shape
+            console.print(f"[bold]{number} {step.name}[/], {rows}×{columns}: {step.why}", highlight=False)
+            console.print(drawn(reduced(step.picture)), markup=False, highlight=False)
+    best = sorted(range(len(verdict.shares)), key=lambda place: -verdict.shares[place])[1:3]
+    others = ", ".join(f"{escape(classes[place])} {100 * verdict.shares[place]:.1f} %" for place in best)
+    label = f"[bold]{escape(verdict.label)}[/] ({100 * verdict.confidence:.1f} %; then {others})"
+    console.print(f"{escape(str(path))}: {label}")
+    if drawing and not steps:
+        console.print(drawn(steps_made[-1].picture), markup=False)
+
+
+def _check_plot(plot: Path | None) -> None:
+    if plot is not None:
+        from kqv.plots.figures import check_ending
+
+        check_ending(plot)
 
 
 def _picture_file(path: Path) -> Path:

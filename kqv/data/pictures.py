@@ -9,24 +9,38 @@ from __future__ import annotations
 import io
 import os
 import struct
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from kqv.data.box import SMALL, box_of, centred, counted, in_box, thickened
+from kqv.data.ink import Grey, Ink, Strength, background_of, darker_side, difference, ink_of, is_dark_on_light
 from kqv.errors import DataError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Grey: TypeAlias = npt.NDArray[np.uint8]
-Ink: TypeAlias = Literal["auto", "dark", "light"]
+__all__ = [
+    "Grey", "Ink", "Step", "fit_to_shape", "is_dark_on_light", "prepare_picture", "prepare_steps", "read_picture",
+    "steps_to_shape",
+]  # fmt: skip
 
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 MOST_PIXELS = 64_000_000  # a phone's largest photograph; what claims more is taken for a decompression bomb
 LARGEST_SIDE = 1024  # a photograph is reduced to this first: faster, and it averages the paper's noise away
 LEAST_CONTRAST = 16  # between paper and ink, in grey values: less is taken for an empty picture
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One of the pictures on the way to the prepared one: its name, its bytes [row, column], and why it is made."""
+
+    name: str
+    picture: Grey
+    why: str
 
 
 def prepare_picture(
@@ -38,8 +52,15 @@ def prepare_picture(
     darker or lighter than the background; "auto" decides by the border. A picture that has the wanted shape already
     keeps its pixels where they are. Raises `DataError` like `read_picture` and `fit_to_shape`.
     """
+    return prepare_steps(source, shape, ink=ink, name=name)[-1].picture
+
+
+def prepare_steps(
+    source: str | Path | bytes, shape: tuple[int, int] = (28, 28), *, ink: Ink = "auto", name: str = ""
+) -> tuple[Step, ...]:
+    """All pictures on the way of `prepare_picture`, with the same arguments and errors; the last is what it gives."""
     name = name or ("the picture" if isinstance(source, bytes) else os.fspath(source))
-    return fit_to_shape(read_picture(source, name), shape, ink=ink, name=name)
+    return steps_to_shape(read_picture(source, name), shape, ink=ink, name=name)
 
 
 def read_picture(source: str | Path | bytes, name: str) -> Grey:
@@ -74,32 +95,54 @@ def read_picture(source: str | Path | bytes, name: str) -> Grey:
 def fit_to_shape(grey: Grey, shape: tuple[int, int], *, ink: Ink = "auto", name: str = "the picture") -> Grey:
     """Grey values [row, column] of any size as ink of the given `shape` (rows, columns), light on dark, 0 to 255.
 
-    The ink is cut out, brought into the box `shape` less its margin (4 pixels around for 28×28, none for 8×8) with its
-    proportions kept and its pixels averaged, and its centre of mass put into the middle. The strongest ink becomes 255.
+    The last of `steps_to_shape`. Raises `DataError` for a picture without ink.
+    """
+    return steps_to_shape(grey, shape, ink=ink, name=name)[-1].picture
+
+
+def steps_to_shape(
+    grey: Grey, shape: tuple[int, int], *, ink: Ink = "auto", name: str = "the picture"
+) -> tuple[Step, ...]:
+    """The pictures between grey values [row, column] of any size and ink of the given `shape` (rows, columns).
+
+    The background is taken away, the ink cut out, brought into the box `shape` less its margin (4 pixels around for
+    28×28) with its proportions kept and its pixels averaged, and its centre of mass put into the middle; thin strokes
+    are thickened first. Small shapes are made as the embedded 8×8 digits are (`kqv.data.box.counted`).
 
     Raises `DataError` for a picture without ink.
     """
-    background = int(np.median(_border(grey)))
-    dark = is_dark_on_light(grey) if ink == "auto" else ink == "dark"
-    lightness = grey.astype(np.int16) - background
-    strength = np.clip(-lightness if dark else lightness, 0, None)
-    if strength.max() < LEAST_CONTRAST:
+    background = background_of(grey)
+    lightness = difference(grey, background)
+    dark = darker_side(lightness) if ink == "auto" else ink == "dark"
+    if float((-lightness if dark else lightness).max()) < LEAST_CONTRAST:
         raise DataError(f"{name} is empty: nothing in it is {_darker(ink)} than its background; give one with a digit")
+    side = "dark on light" if dark else "light on dark"
+    first = Step("grey", grey, f"what the file holds; the ink is {side}")
     if grey.shape == shape:
-        return np.bitwise_not(grey) if dark else grey
-    strength[strength < _noise(grey, background, int(strength.max()))] = 0
+        turned = np.bitwise_not(grey) if dark else grey
+        return first, Step("light on dark", turned, f"it has {shape[0]}×{shape[1]} pixels already, which stay in place")
+    strength = ink_of(lightness, background, dark)
     rows, columns = np.flatnonzero(strength.any(axis=1)), np.flatnonzero(strength.any(axis=0))
     cut = strength[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return _centre(_scale(cut.astype(np.float32), _box(shape)), shape)
+    taken = (
+        first,
+        Step("light on dark", as_bytes(strength), "the background taken away, with uneven light, noise and specks"),
+        Step("cut out", as_bytes(cut), "the ink alone: where it stood and how large it was does not matter"),
+    )
+    if min(shape) < SMALL:
+        why = "set upright on a bitmap, where each pixel counts a block of 4×4, as in the embedded digits"
+        return *taken, Step("counted", counted(cut, shape), why)
+    box = box_of(shape)
+    thick = thickened(cut, box)
+    why = "into the box that ink fills, proportions kept" + ("" if thick is cut else "; thin strokes made wider")
+    boxed = in_box(thick, box)
+    why_centred = "its centre of mass in the middle, as in MNIST"
+    return *taken, Step("scaled", boxed, why), Step("centred", centred(boxed, shape), why_centred)
 
 
-def is_dark_on_light(grey: Grey) -> bool:
-    """Whether the ink in `grey` [row, column] is darker than its background, which is the border's median.
-
-    The ink is on that side of the background on which the grey values go further.
-    """
-    background = int(np.median(_border(grey)))
-    return background - int(grey.min()) > int(grey.max()) - background
+def as_bytes(strength: Strength) -> Grey:
+    """Strength from 0 to 1 as bytes."""
+    return np.round(strength * 255).astype(np.uint8)
 
 
 def _darker(ink: Ink) -> str:
@@ -135,54 +178,3 @@ def _to_8_bits(values: npt.NDArray[np.float64]) -> Grey:
     highest = float(values.max())
     full = 1.0 if highest <= 1 else 255.0 if highest <= 255 else 65535.0
     return np.round(np.clip(values / full, 0, 1) * 255).astype(np.uint8)
-
-
-def _border(grey: Grey) -> Grey:
-    """The outermost twentieth on each side, at least one pixel, in one row."""
-    width = max(1, min(grey.shape) // 20)
-    inner = np.zeros(grey.shape, dtype=np.bool_)
-    inner[width:-width, width:-width] = True
-    border: Grey = grey[~inner]
-    return border
-
-
-def _noise(grey: Grey, background: int, strongest: int) -> float:
-    """How strong a pixel must be to be ink: more than the border's own spread, between 10 and 50 % of the strongest."""
-    spread = float(np.median(np.abs(_border(grey).astype(np.int16) - background)))
-    return float(np.clip(8 * spread, 0.1 * strongest, 0.5 * strongest))
-
-
-def _box(shape: tuple[int, int]) -> tuple[int, int]:
-    """The part of `shape` that ink fills: MNIST's 20×20 of 28×28, but all of a small one, as in the 8×8 digits."""
-    rows, columns = shape
-    if min(shape) < 16:
-        return shape
-    return rows - 2 * (rows // 7), columns - 2 * (columns // 7)
-
-
-def _scale(strength: npt.NDArray[np.float32], box: tuple[int, int]) -> Grey:
-    """As large as fits into `box` with its proportions kept, each pixel a weighted mean, the strongest one 255."""
-    from PIL import Image
-
-    factor = min(box[0] / strength.shape[0], box[1] / strength.shape[1])
-    rows, columns = (max(1, round(side * factor)) for side in strength.shape)
-    # Pillow's filters widen with the reduction, so none of them skips pixels; which one it is changes little.
-    scaled = np.asarray(Image.fromarray(strength).resize((columns, rows), Image.Resampling.BILINEAR))
-    return (scaled * (255 / float(scaled.max()))).round().astype(np.uint8)
-
-
-def _centre(grey: Grey, shape: tuple[int, int]) -> Grey:
-    """`grey` on zeros of the given `shape`, its centre of mass in the middle as far as all of it stays inside.
-
-    LeCun et al., The MNIST database: centred by computing the centre of mass of the pixels.
-    """
-    whole = np.zeros(shape, dtype=np.uint8)
-    mass = grey.astype(np.float64)
-    corner = []
-    for axis, (size, own) in enumerate(zip(shape, grey.shape, strict=True)):
-        along = mass.sum(axis=1 - axis)
-        centre = float((along * (np.arange(own) + 0.5)).sum() / along.sum())
-        corner.append(min(max(0, round(size / 2 - centre)), size - own))
-    top, left = corner
-    whole[top : top + grey.shape[0], left : left + grey.shape[1]] = grey
-    return whole

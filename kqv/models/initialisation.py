@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+Initialisation = Literal["standard-normal", "scaled-normal", "he-normal"]
 
 
 def standard_normal(weight: Tensor) -> None:

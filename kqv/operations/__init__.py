@@ -5,6 +5,8 @@ from __future__ import annotations
 from kqv.operations.add import add
 from kqv.operations.argmax import argmax
 from kqv.operations.attention import attention
+from kqv.operations.binary_cross_entropy import binary_cross_entropy
+from kqv.operations.convolution import convolution
 from kqv.operations.cross_entropy import cross_entropy
 from kqv.operations.dropout import draw_mask, dropout
 from kqv.operations.embedding import embedding
@@ -13,6 +15,7 @@ from kqv.operations.layer_norm import layer_norm
 from kqv.operations.linear import linear
 from kqv.operations.mask import mask
 from kqv.operations.matmul import matmul
+from kqv.operations.max_pooling import max_pooling
 from kqv.operations.multiply import multiply
 from kqv.operations.operation import Operation, Pair
 from kqv.operations.relu import relu
@@ -30,17 +33,18 @@ from kqv.operations.tanh import tanh
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
-        linear, matmul, add, multiply, scale,
+        linear, convolution, max_pooling, matmul, add, multiply, scale,
         sigmoid, tanh, relu, gelu, gelu_tanh, silu,
         mask, softmax, attention, layer_norm, rms_norm, dropout,
         embedding, sinusoidal, rotary,
-        squared_error, cross_entropy, argmax,
+        squared_error, binary_cross_entropy, cross_entropy, argmax,
     )
 }
 """All operations by name; tests, the formula page and the lab read this table."""
 
 __all__ = [
-    "OPERATIONS", "Operation", "Pair", "add", "argmax", "attention", "cross_entropy", "draw_mask", "dropout",
-    "embedding", "gelu", "gelu_tanh", "layer_norm", "linear", "mask", "matmul", "multiply", "relu", "rms_norm",
-    "rotary", "scale", "sigmoid", "silu", "sinusoidal", "softmax", "squared_error", "tanh",
+    "OPERATIONS", "Operation", "Pair", "add", "argmax", "attention", "binary_cross_entropy", "convolution",
+    "cross_entropy", "draw_mask", "dropout", "embedding", "gelu", "gelu_tanh", "layer_norm", "linear", "mask",
+    "matmul", "max_pooling", "multiply", "relu", "rms_norm", "rotary", "scale", "sigmoid", "silu", "sinusoidal",
+    "softmax", "squared_error", "tanh",
 ]

@@ -15,9 +15,12 @@ from pydantic import ValidationError
 
 from kqv.data.digits import DigitData
 from kqv.errors import Error, RunError
+from kqv.models.convolutional import ConvolutionalNetwork
 from kqv.models.network import Network
+from kqv.models.recogniser import Recogniser
+from kqv.tensors import put_weights, read_tensors
 from kqv.training.batches import seed_of
-from kqv.training.checkpoint import Checkpoint, put_weights, read_tensors
+from kqv.training.checkpoint import Checkpoint
 from kqv.training.digits_task import DigitsTask
 from kqv.training.distributed import Group
 from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Trainer
@@ -82,20 +85,24 @@ def recipe_of(run: Run) -> DigitsRecipe:
     return recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": None})})
 
 
-def make_network(recipe: DigitsRecipe, pixels: int, classes: tuple[str, ...]) -> Network:
-    """The recipe's network, with weights drawn from PyTorch's random generator as it stands."""
+def make_network(recipe: DigitsRecipe, shape: tuple[int, int], classes: tuple[str, ...]) -> Recogniser:
+    """The recipe's network for pictures of a shape, with weights drawn from PyTorch's random generator as it stands."""
     plan = recipe.model
-    return Network(
-        [pixels, *plan.hidden, len(classes)], plan.activation, plan.cost, plan.initialisation, plan.dropout, classes
-    )  # fmt: skip
+    if plan.kind == "convolutional":
+        return ConvolutionalNetwork(
+            shape, classes, plan.maps, plan.kernel, plan.padding, plan.pooling, plan.hidden, plan.activation,
+            plan.initialisation, plan.dropout,
+        )  # fmt: skip
+    sizes = [shape[0] * shape[1], *plan.hidden, len(classes)]
+    return Network(sizes, plan.activation, plan.cost, plan.initialisation, plan.dropout, classes, plan.output)
 
 
-def make_optimizer(model: Network, plan: TrainingPlan) -> Optimizer:
+def make_optimizer(model: Recogniser, plan: TrainingPlan) -> Optimizer:
     """The plan's optimizer over all of the model's parameters."""
     named = model.named_parameters()
     if plan.optimizer == "adamw":
         return AdamWOptimizer(named, plan.learning_rate, plan.weight_decay, plan.betas)
-    return GradientDescentOptimizer(named, plan.learning_rate, plan.weight_decay, plan.momentum)
+    return GradientDescentOptimizer(named, plan.learning_rate, plan.weight_decay, plan.momentum, plan.l1)
 
 
 def _make_task(
@@ -103,8 +110,7 @@ def _make_task(
 ) -> DigitsTask:
     """The network with its first weights, on its data; chance is seeded here for all that follows."""
     seed_all(recipe.training.seed)
-    rows, columns = data.shape
-    model = make_network(recipe, rows * columns, data.classes)
+    model = make_network(recipe, data.shape, data.classes)
     if weights_from is not None:
         _take_weights(model, weights_from)
     if not group.is_first:  # what is drawn from now on, such as dropout, is each process's own
@@ -112,14 +118,18 @@ def _make_task(
     return DigitsTask(model.to(device), data, recipe, device, group)
 
 
-def _take_weights(model: Network, run: Run) -> None:
+def _take_weights(model: Recogniser, run: Run) -> None:
     other = load_network(run)
-    if other.sizes != model.sizes:
+    if _shapes(other) != _shapes(model):
         raise Error(
-            f"the weights of {run.path} are of a network {list(other.sizes)}, this one is {list(model.sizes)} (pixels, "
-            f"hidden layers, classes): --from needs pictures of the same size, as many classes, and the same --recipe"
+            f"the weights of {run.path} are of {other.describe()}, this is {model.describe()} (pixels, hidden layers, "
+            f"classes): --from needs pictures of the same size, as many classes, and the same --recipe"
         )
     put_weights(model, other.state_dict(), str(run.model_file))
+
+
+def _shapes(model: Recogniser) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
 
 
 def start(
@@ -247,14 +257,14 @@ def _lengthened(run: Run, config: Config, done: int, steps: int) -> Config:
     return config.model_copy(update={"recipe": recipe, "lengthened": (*config.lengthened, change)})
 
 
-def load_network(run: Run) -> Network:
+def load_network(run: Run) -> Recogniser:
     """The trained network of a run, in evaluation mode; `RunError` when it is damaged."""
     classes = run.classes
-    model = make_network(run.recipe, classes["rows"] * classes["columns"], tuple(classes["classes"]))
+    model = make_network(run.recipe, (classes["rows"], classes["columns"]), tuple(classes["classes"]))
     put_weights(model, read_tensors(run.model_file)[0], str(run.model_file))
     return model.eval()
 
 
-def load(name: str | Path) -> Network:
+def load(name: str | Path) -> Recogniser:
     """The trained network of a run: its path, its name in `runs`, or `latest`. Raises `RunError`."""
     return load_network(Run.find(name))

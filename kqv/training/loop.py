@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from kqv.errors import Error, RunError
 from kqv.files import remove_leftovers
-from kqv.training.checkpoint import Checkpoint, Counters, all_finite, put_weights, weights_of, write_tensors
+from kqv.tensors import all_finite, put_weights, weights_of, write_tensors
+from kqv.training.checkpoint import Checkpoint, Counters
 from kqv.training.distributed import ALONE, Group
 from kqv.training.optimizers import Optimizer
+from kqv.training.patience import Patience
 from kqv.training.randomness import random_state, restore_random_state
 from kqv.training.recipes import TrainingPlan
 from kqv.training.run import Run
@@ -26,6 +28,7 @@ from kqv.training.signals import stop_signals
 CHECKPOINT_SECONDS = 20.0
 REPORTS = 200  # training losses in metrics.jsonl, evenly over a run
 SHOW_SECONDS = 0.2
+STRIDE_SECONDS = 0.01
 
 
 class Task(Protocol):
@@ -33,6 +36,9 @@ class Task(Protocol):
 
     evaluate_every: int
     """The steps of an epoch."""
+
+    is_small: bool
+    """Whether a step's numbers are so few that a second thread only costs time."""
 
     @property
     def model(self) -> nn.Module:
@@ -44,11 +50,29 @@ class Task(Protocol):
     def batch(self, step: int) -> Any:
         """This process's part of the step's examples: a fixed function of the step and the random generators."""
 
-    def loss(self, batch: Any) -> Tensor:
-        """The batch's loss; the mean over all processes is the mean over the step's examples."""
+    def learn(self, batch: Any) -> Tensor:
+        """The batch's loss, with its gradients in the parameters' `grad`.
+
+        The loss's mean over all processes is the mean over the step's examples.
+        """
 
     def evaluate(self) -> dict[str, float]:
         """Scores over the whole validation set, `loss` among them."""
+
+    def monitor(self) -> dict[str, float]:
+        """What else the recipe wants to be measured at each evaluation, by its name in metrics.jsonl."""
+
+
+@contextmanager
+def threads_for(task: Task) -> Iterator[None]:
+    """One thread for a small task, and the number as it was afterwards."""
+    before = torch.get_num_threads()
+    if task.is_small:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Listener(Protocol):
@@ -114,6 +138,7 @@ class Trainer:
         self.step = self.saved = 0
         self.seconds = 0.0
         self.scores: dict[str, float] = {}
+        self.patience = Patience(plan.early_stopping, plan.halvings)
         self._losses: list[Tensor] = []  # since the last report
         self._unshown: list[Tensor] = []  # since the listener was last told
         self._shown_step = 0
@@ -125,19 +150,18 @@ class Trainer:
         Raises `Interrupted` after Ctrl-C (everything is saved), `Diverged` when the loss is no number any more, and
         `Unsaved` when the disk refuses (the state before is kept).
         """
-        with self.run.locked() if self.group.is_first else nullcontext(), stop_signals(self.group.size == 1) as asked:
+        alone, first = self.group.size == 1, self.group.is_first
+        with self.run.locked() if first else nullcontext(), threads_for(self.task), stop_signals(alone) as asked:
             self._begin()
-            while self.step < self.steps:
-                self._advance()
-                scored = self._measure()
+            while not self.ended:
+                scored = self._stride()
                 self.seconds = time.monotonic() - self._began
                 self._show(scored)
-                ended = self.step == self.steps
                 overdue = time.monotonic() - self._saved_at >= self.checkpoint_seconds
-                stop, due = self.group.largest(asked(), ended or overdue)
+                stop, due = self.group.largest(asked(), self.ended or overdue)
                 if stop or due:
                     self.save()
-                if stop and not ended:
+                if stop and not self.ended:
                     raise Interrupted(f"stopped at step {self.step:,} of {self.steps:,}", self.saved, stop)
         return Result(self.step, self.seconds, self.scores)
 
@@ -152,12 +176,33 @@ class Trainer:
         self._began, self._shown_at, self._saved_at, self._shown_step = now - self.seconds, now, now, self.step
         self.task.model.train()
 
+    @property
+    def ended(self) -> bool:
+        """Whether the last step is made, or training is to stop early."""
+        return self.step >= self.steps or self.patience.is_over
+
+    def _stride(self) -> bool:
+        """A few quick steps or one slow one, up to an evaluation; True when there was one.
+
+        What happens between steps then costs little also where a step takes microseconds. Several processes have to
+        look up after each step together.
+        """
+        until = min(
+            time.monotonic() + STRIDE_SECONDS, self._shown_at + SHOW_SECONDS, self._saved_at + self.checkpoint_seconds
+        )
+        while True:
+            self._advance()
+            if self._measure():
+                return True
+            if self.group.size > 1 or time.monotonic() >= until:
+                return False
+
     def _advance(self) -> None:
         """One step: loss, backward, update."""
         plan = self.plan
-        self.optimizer.set_share(share(plan.schedule, self.step, self.steps, plan.warm_up, plan.floor))
-        loss = self.task.loss(self.task.batch(self.step))
-        loss.backward()  # type: ignore[no-untyped-call]
+        rate = share(plan.schedule, self.step, self.steps, plan.warm_up, plan.floor) * self.patience.share
+        self.optimizer.set_share(rate)
+        loss = self.task.learn(self.task.batch(self.step))
         if plan.clip is not None:
             nn.utils.clip_grad_norm_(self.optimizer.parameters(), plan.clip)
         self.optimizer.step()
@@ -172,18 +217,21 @@ class Trainer:
 
         At fixed steps, so that a run that was killed and went on has the same measurements as one that was not.
         """
-        ended = self.step == self.steps
-        if ended or self.step % self.report_every == 0:
+        last = self.step == self.steps
+        if last or self.step % self.report_every == 0:
             loss = float(torch.stack(self._losses).mean())
             self._require_finite(loss, "loss")
             self._losses = []
             self._record({"loss": loss})
-        if not ended and self.step % self.task.evaluate_every:
+        if not last and self.step % self.task.evaluate_every:
             return False
-        with self._pause(), torch.no_grad():
-            self.scores = self.task.evaluate()
+        with self._pause():
+            with torch.no_grad():
+                self.scores = self.task.evaluate()
+            monitored = self.task.monitor()
         self._require_finite(self.scores["loss"], "validation loss")
-        self._record({f"validation_{name}": score for name, score in self.scores.items()})
+        self._record({f"validation_{name}": score for name, score in self.scores.items()} | monitored)
+        self.patience.see(self.scores)
         return True
 
     def _record(self, numbers: dict[str, float]) -> None:
@@ -256,7 +304,10 @@ class Trainer:
             with self._pause(), self._writing():
                 write_tensors(self.run.model_file, weights)
                 Checkpoint(
-                    Counters(step=self.step, seconds=self.seconds, scores=self.scores, random=counters),
+                    Counters(
+                        step=self.step, seconds=self.seconds, scores=self.scores, random=counters,
+                        patience=self.patience.state,
+                    ),
                     weights, optimizer, random, losses,
                 ).write(self.run.checkpoint_file)  # fmt: skip
         self.saved = self.step
@@ -276,3 +327,4 @@ class Trainer:
         self._losses = list(checkpoint.losses.to(self.group.device).unbind())
         self.step = self.saved = counters.step
         self.seconds, self.scores = counters.seconds, counters.scores
+        self.patience.state = counters.patience

@@ -8,7 +8,7 @@ import time
 import torch
 
 from kqv.errors import Error
-from kqv.training.checkpoint import weights_of
+from kqv.tensors import weights_of
 from kqv.training.distributed import Group
 from kqv.training.loop import Task
 from kqv.training.optimizers import Optimizer
@@ -38,8 +38,7 @@ def _seconds_per_step(task: Task, optimizer: Optimizer, group: Group) -> float:
     done, began, loss = 0, time.perf_counter(), torch.tensor(0.0)
     enough = False
     while not enough:
-        loss = task.loss(task.batch(done))
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = task.learn(task.batch(done))
         optimizer.step()
         optimizer.zero_grad()
         done += 1

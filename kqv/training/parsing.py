@@ -8,12 +8,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from kqv.errors import RunError
+from kqv.errors import ADVICE, RunError
 from kqv.files import reason
 
 Kind = TypeVar("Kind", bound=BaseModel)
-
-ADVICE = "restore it from a copy, or train again"
 
 
 def one_line(failure: ValidationError) -> str:

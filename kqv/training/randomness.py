@@ -11,9 +11,8 @@ import torch
 from pydantic import Field, FiniteFloat
 from torch import Tensor
 
-from kqv.errors import RunError
+from kqv.errors import ADVICE, RunError
 from kqv.training.distributed import ALONE, Group
-from kqv.training.parsing import ADVICE
 from kqv.training.recipes import Plan
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from kqv.data.distortions import Distortion
 from kqv.errors import Error
-from kqv.models.network import Activation, Cost, Initialisation
+from kqv.models.activations import Activation
+from kqv.models.initialisation import Initialisation
+from kqv.models.recogniser import Cost, Output
 
 
 class Plan(BaseModel):
@@ -17,17 +20,26 @@ class Plan(BaseModel):
 
 
 class TrainingPlan(Plan):
-    """How to train: the optimizer and its schedule, batches, length and seed. `steps` rules over `epochs`."""
+    """How to train: the optimizer and its schedule, batches, length and seed. `steps` rules over `epochs`.
+
+    `weight_decay` and `l1` are the textbook's λ/n and λ₁/n. `early_stopping`: after so many evaluations without a new
+    best the learning rate is halved (`halvings` times), then training stops. `monitor`: what is measured beside the
+    validation set: the training set's scores, and the size of the gradient by layer.
+    """
 
     optimizer: Literal["gradient-descent", "adamw"] = "adamw"
     learning_rate: float = Field(gt=0)
     momentum: float = Field(default=0.0, ge=0, lt=1)
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(default=0.0, ge=0)
+    l1: float = Field(default=0.0, ge=0)
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     warm_up: int = Field(default=0, ge=0)
     floor: float = Field(default=0.0, ge=0, le=1)
     clip: float | None = Field(default=None, gt=0)
+    early_stopping: PositiveInt | None = None
+    halvings: int = Field(default=0, ge=0)
+    monitor: tuple[Literal["training", "gradients"], ...] = ()
     batch: PositiveInt
     epochs: float | None = Field(default=None, gt=0)
     steps: PositiveInt | None = None
@@ -37,21 +49,41 @@ class TrainingPlan(Plan):
 class NetworkPlan(Plan):
     """A feed-forward network; input and output sizes come from the data."""
 
+    kind: Literal["feed-forward"] = "feed-forward"
     hidden: tuple[PositiveInt, ...] = ()
     activation: Activation = "relu"
     cost: Cost = "cross-entropy"
+    output: Output | None = None
+    initialisation: Initialisation = "he-normal"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class ConvolutionalPlan(Plan):
+    """Convolutions with pooling, then fully connected layers; input and output sizes come from the data."""
+
+    kind: Literal["convolutional"] = "convolutional"
+    maps: tuple[PositiveInt, ...] = (20, 40)
+    kernel: PositiveInt = 5
+    padding: int = Field(default=0, ge=0)
+    pooling: PositiveInt = 2
+    hidden: tuple[PositiveInt, ...] = (100,)
+    activation: Activation = "relu"
     initialisation: Initialisation = "he-normal"
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class DigitsPlan(Plan):
-    """Which pictures, how many of them (None: all), and by what share of their width they are shifted at random in
-    training, rounded to whole pixels (1/28: one pixel of MNIST's, none of the small embedded ones')."""
+    """Which pictures, how many of them (None: all), and what happens to them at random in training.
+
+    `shift`: by what share of their width they are shifted, rounded to whole pixels (1/28: one pixel of MNIST's, none of
+    the small embedded ones'). `distortion`: turned, stretched and bent, as other hands would write.
+    """
 
     name: str = "digits8x8"
     train: PositiveInt | None = None
     test: PositiveInt | None = None
     shift: float = Field(default=0.0, ge=0, le=0.5)
+    distortion: Distortion | None = None
 
 
 class DigitsRecipe(Plan):
@@ -59,7 +91,7 @@ class DigitsRecipe(Plan):
 
     system: Literal["digits"] = "digits"
     name: str
-    model: NetworkPlan
+    model: Annotated[NetworkPlan | ConvolutionalPlan, Field(discriminator="kind")]
     data: DigitsPlan
     training: TrainingPlan
 
@@ -100,7 +132,39 @@ def digits() -> DigitsRecipe:
     )
 
 
-DIGITS_RECIPES = {"digits": digits, "article": article, "nielsen": nielsen}
+def digits_distorted() -> DigitsRecipe:
+    """Fully connected, on pictures that are turned, stretched and bent anew each time (Simard et al. 2003)."""
+    return DigitsRecipe(
+        name="digits-distorted",
+        model=NetworkPlan(hidden=(1024, 512)),
+        data=DigitsPlan(name="mnist", distortion=DISTORTION),
+        training=TrainingPlan(
+            learning_rate=2e-3, weight_decay=0.01, schedule="cosine", warm_up=100, batch=128, epochs=20
+        ),
+    )
+
+
+def convolutional() -> DigitsRecipe:
+    """The textbook's last network, with modern training: convolutions, max-pooling, dropout, distorted pictures."""
+    return DigitsRecipe(
+        name="convolutional",
+        model=ConvolutionalPlan(maps=(20, 40), hidden=(200,), dropout=0.3),
+        data=DigitsPlan(name="mnist", distortion=DISTORTION),
+        training=TrainingPlan(
+            learning_rate=2e-3, weight_decay=0.01, schedule="cosine", warm_up=100, batch=128, epochs=12
+        ),
+    )
+
+
+DISTORTION = Distortion(rotation=15, scaling=0.15, shear=10, shift=2 / 28, elastic=34, smoothness=5)
+
+DIGITS_RECIPES = {
+    "digits": digits,
+    "article": article,
+    "nielsen": nielsen,
+    "digits-distorted": digits_distorted,
+    "convolutional": convolutional,
+}
 """Recipes of the digit recogniser by name; the first is the default."""
 
 

@@ -21,9 +21,9 @@ from typing import Any
 from pydantic import PositiveInt, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from kqv.errors import Error, RunError
+from kqv.errors import ADVICE, Error, RunError
 from kqv.files import make_folder, reason, write_json, write_text
-from kqv.training.parsing import ADVICE, one_line, parsed, read_json
+from kqv.training.parsing import one_line, parsed, read_json
 from kqv.training.recipes import DigitsRecipe, Plan
 
 FORMAT = 1

@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from kqv.models.network import Network
+from kqv.models.recogniser import Recogniser
 from kqv.operations import argmax
+from kqv.tensors import read_tensors
 from kqv.trace.recorder import note
 from kqv.trace.trace import Trace
-from kqv.training.checkpoint import read_tensors
 from kqv.training.digits import load_network, make_optimizer
 from kqv.training.optimizers import Optimizer
 from kqv.training.run import Run
 
 
 def trace_pictures(
-    model: Network, pictures: Tensor, labels: Tensor, optimizer: Optimizer | None = None, training: bool = False
+    model: Recogniser, pictures: Tensor, labels: Tensor, optimizer: Optimizer | None = None, training: bool = False
 ) -> Trace:
     """Trace a network on `pictures[batch, row, column]` (bytes) with the right `labels[batch]`.
 
@@ -32,7 +32,7 @@ def trace_pictures(
     return trace
 
 
-def load_for_tracing(run: Run) -> tuple[Network, Optimizer]:
+def load_for_tracing(run: Run) -> tuple[Recogniser, Optimizer]:
     """A run's network and its optimizer with the state that training left, at the recipe's full learning rate."""
     model = load_network(run)
     optimizer = make_optimizer(model, run.recipe.training)

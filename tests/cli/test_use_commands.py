@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kqv.cli import console as consoles
-from kqv.cli.drawing import drawn, side_by_side
+from kqv.cli.drawing import drawn, reduced, side_by_side
 from kqv.cli.use import most_confused
 from kqv.evaluation import DigitScores
 
@@ -37,7 +38,7 @@ def test_many_classes_are_shown_as_the_commonest_mistakes(kqv: Kqv, run: Path, m
 
 def test_no_mistakes() -> None:
     none = np.zeros(0)
-    scores = DigitScores(0.0, 1.0, 5, 5, np.diag([2, 3]), none.astype(np.int64), none)
+    scores = DigitScores(0.0, 1.0, 5, 5, np.diag([2, 3]), none.astype(np.int64), none, none > 0)
     assert most_confused(scores, ("a", "b")) == "no mistakes"
 
 
@@ -66,3 +67,38 @@ def test_pictures_are_drawn_with_every_pixel() -> None:
     large[0, 0], large[1, 1], large[2:4, 2], large[4, 3] = 255, 255, 255, 255
     assert drawn(large).split("\n") == ["▀▄", "  █", "   ▀"]
     assert side_by_side(["a\nbb", "c"], gap=1) == "a  c\nbb  "
+
+
+def test_classify_shows_its_steps(kqv: Kqv, run: Path, here: Path) -> None:
+    sheet = np.full((90, 70), 250, np.uint8)
+    sheet[20:60, 30:36] = 10
+    Image.fromarray(sheet).save("one.png")
+    said = kqv("classify", run, "one.png", "--json").json["pictures"][0]
+    shown = kqv("classify", run, "one.png", "--steps", "--plot", "steps.png").out.splitlines()
+    heads = [line for line in shown if line[:2] in ("1 ", "2 ", "3 ", "4 ")]
+    assert [line.split(":")[0] for line in heads] == [
+        "1 grey, 90×70", "2 light on dark, 90×70", "3 cut out, 40×6", "4 counted, 8×8",
+    ]  # fmt: skip
+    assert shown[-2].startswith(f"one.png: {said['class']} (")
+    assert shown[-1] == "figure written to steps.png"
+    assert Path("steps.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_draws_its_figure_and_json_stays_alone(kqv: Kqv, run: Path) -> None:
+    assert kqv("evaluate", run, "--plot", "a.svg", "--json").json == kqv("evaluate", run, "--json").json
+    assert Path("a.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_figures_that_cannot_be_written_are_one_line(kqv: Kqv, run: Path, picture: Path) -> None:
+    assert "end it in .png, .svg, .pdf" in kqv("evaluate", run, "--plot", "a.gif").problem
+    assert "there is no folder none" in kqv("classify", run, picture, "--plot", "none/a.png").problem
+    assert "one picture" in kqv("classify", run, picture, picture, "--plot", "a.png").problem
+
+
+def test_large_and_faint_pictures_are_drawn_small_with_full_contrast() -> None:
+    faint = np.full((200, 100), 40, np.uint8)
+    faint[:100] = 60
+    small = reduced(faint)
+    assert small.shape == (56, 28)
+    assert small[:28].min() == 255
+    assert small[28:].max() == 0

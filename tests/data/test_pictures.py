@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from kqv.data import pictures
-from kqv.data.pictures import Grey, Ink, fit_to_shape, is_dark_on_light, prepare_picture, read_picture
+from kqv.data.box import stroke_width
+from kqv.data.ink import background_of, connected_runs
+from kqv.data.pictures import Grey, Ink, fit_to_shape, is_dark_on_light, prepare_picture, prepare_steps, read_picture
 from kqv.errors import DataError
 
 ORIENTATION = 0x0112  # EXIF's tag
@@ -90,10 +92,33 @@ def test_a_wide_picture_fills_the_columns() -> None:
     assert size(fit_to_shape(np.ascontiguousarray(seven().T), (28, 28))) == (12, 20)
 
 
-def test_small_shapes_are_filled_to_the_edge() -> None:
+def test_small_shapes_count_the_ink_in_blocks() -> None:
+    # All rows, but 20 of 32 columns in the middle: whole pixels 2 to 5, halves of 1 and 6.
     pixels = fit_to_shape(seven(), (8, 8))
-    assert size(pixels) == (8, 5)
-    assert pixels.max() == 255
+    assert (pixels[:, [0, 7]] == 0).all()
+    assert size(pixels)[0] == 8
+    assert set(np.unique(pixels)) <= {(count * 255 + 8) // 16 for count in range(17)}
+
+
+@pytest.mark.parametrize("thickness", [2, 6, 14])
+def test_small_shapes_have_the_ink_of_the_embedded_digits(thickness: int) -> None:
+    from kqv.data.digits import load_digits
+
+    grey = np.full((120, 100), 255, np.uint8)
+    grey[10 : 10 + thickness, 20:70] = grey[10:100, 70 - thickness : 70] = grey[100 - thickness : 100, 20:70] = 0
+    embedded = load_digits().train.pixels / 255
+    share = fit_to_shape(grey, (8, 8)).mean() / 255
+    assert share == pytest.approx(embedded.mean(), abs=2 * embedded.mean(axis=(1, 2)).std())
+
+
+def test_a_slanted_stroke_is_set_upright_for_small_shapes() -> None:
+    rows = np.arange(80)
+    grey = np.full((100, 120), 255, np.uint8)
+    for row in rows:
+        grey[10 + row, 90 - row // 2 : 96 - row // 2] = 0
+    upright = fit_to_shape(grey, (8, 8)).astype(float)
+    middles = (upright @ np.arange(8)) / upright.sum(axis=1)
+    assert np.ptp(middles) < 0.5
 
 
 def test_shapes_need_not_be_square() -> None:
@@ -140,6 +165,85 @@ def test_noise_of_the_paper_is_not_ink() -> None:
     assert size(pixels) == (20, 12)
     top, _, left, _ = extent(pixels)
     assert pixels[top + 4 : top + 20, left : left + 8].max() == 0, "the paper under the bar of the 7 is background"
+
+
+# Light, noise and strokes
+
+
+def lit(grey: Grey, strength: float) -> Grey:
+    """`grey` under a lamp from the left, with a vignette: the far corners lose more than `strength` of their light."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in grey.shape), indexing="ij")
+    light = (1 - strength * (1 + x) / 2) * (1 - strength * (x**2 + y**2) / 4)
+    return np.round(grey * light).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("paper", "ink"), [(230, 60), (40, 230)])
+@pytest.mark.parametrize("strength", [0.2, 0.4, 0.6])
+def test_uneven_light_changes_little(paper: int, ink: int, strength: float) -> None:
+    large = np.kron(seven(paper=paper, ink=ink), np.ones((5, 5), np.uint8))
+    shaded, plain = (fit_to_shape(grey, (28, 28)) for grey in (lit(large, strength), large))
+    assert np.abs(shaded.astype(int) - plain).mean() < 4
+    assert is_dark_on_light(lit(large, strength)) == (ink < paper)
+
+
+def test_the_background_of_a_lit_sheet_is_its_light() -> None:
+    sheet = lit(np.full((300, 250), 240, np.uint8), 0.5)
+    drawn = sheet.copy()
+    drawn[100:200, 80:120] = 30
+    # The product of lamp and vignette is of third degree, so the fit of second degree is off by a little.
+    assert np.abs(background_of(drawn) - sheet).max() < 0.05 * 240
+
+
+def test_specks_are_no_strokes_but_parts_of_a_digit_are() -> None:
+    large = np.kron(seven(), np.ones((5, 5), np.uint8))
+    dusty = large.copy()
+    dusty[280:284, 10:14] = dusty[150, 3] = 0
+    assert np.array_equal(fit_to_shape(dusty, (28, 28)), fit_to_shape(large, (28, 28)))
+    parted = np.full((100, 100), 255, np.uint8)
+    parted[20:80, 40:46] = parted[20:26, 60:80] = 0
+    assert size(fit_to_shape(parted, (28, 28))) == (20, 13)
+
+
+@pytest.mark.parametrize("mask", [np.eye(6, dtype=bool), np.random.default_rng(1).random((40, 30)) < 0.4])
+def test_connected_parts_are_those_of_a_reference(mask: np.ndarray[Any, Any]) -> None:
+    ndimage = pytest.importorskip("scipy.ndimage")
+    lines, starts, ends, parts = connected_runs(mask)
+    found = np.full(mask.shape, -1)
+    for line, start, end, part in zip(lines, starts, ends, parts, strict=True):
+        found[line, start:end] = part
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    assert (found >= 0).tolist() == mask.tolist()
+    assert len(set(zip(found[mask].tolist(), labels[mask].tolist(), strict=True))) == count == parts.max() + 1
+
+
+@pytest.mark.parametrize("width", [1, 3, 8])
+def test_fine_lines_of_a_large_drawing_become_strokes(width: int) -> None:
+    grey = np.full((800, 700), 255, np.uint8)
+    grey[100:700, 300 : 300 + width] = grey[100 : 100 + width, 300:500] = 0
+    pixels = fit_to_shape(grey, (28, 28))
+    assert 1.4 < stroke_width(pixels / np.float32(255)) < 2.6
+    assert np.median(pixels[8:20].max(axis=1)) > 200
+
+
+@pytest.mark.parametrize("width", [2, 5, 12])
+def test_the_width_of_strokes_is_measured(width: int) -> None:
+    stroke = np.zeros((200, 40), np.float32)
+    stroke[10:190, 10 : 10 + width] = 1
+    assert stroke_width(stroke) == pytest.approx(width, rel=0.1)
+
+
+def test_steps_end_with_the_prepared_picture() -> None:
+    content = encode(lit(np.kron(seven(), np.ones((5, 5), np.uint8)), 0.4))
+    for shape, names in (
+        ((28, 28), ["grey", "light on dark", "cut out", "scaled", "centred"]),
+        ((8, 8), ["grey", "light on dark", "cut out", "counted"]),
+        ((300, 250), ["grey", "light on dark"]),
+    ):
+        steps = prepare_steps(content, shape)
+        assert [step.name for step in steps] == names
+        assert all(step.picture.dtype == np.uint8 and step.why for step in steps)
+        assert np.array_equal(steps[-1].picture, prepare_picture(content, shape))
+        assert np.array_equal(steps[0].picture, read_picture(content, "x"))
 
 
 # Which side is ink

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from kqv.errors import DimensionError, Error
-from kqv.models.network import ACTIVATIONS, Network
+from kqv.models.activations import ACTIVATIONS
+from kqv.models.network import Network
 from kqv.trace.trace import Trace
 
 Array = npt.NDArray[np.float64]

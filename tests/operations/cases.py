@@ -21,6 +21,8 @@ from kqv.operations import (
     add,
     argmax,
     attention,
+    binary_cross_entropy,
+    convolution,
     cross_entropy,
     dropout,
     embedding,
@@ -30,6 +32,7 @@ from kqv.operations import (
     linear,
     mask,
     matmul,
+    max_pooling,
     multiply,
     relu,
     rms_norm,
@@ -91,6 +94,11 @@ def truth(*shape: int) -> Make:
     return lambda random, dtype: torch.rand(shape, generator=random) < 2 / 3
 
 
+def share(*shape: int) -> Make:
+    """Numbers from 0 to 1."""
+    return lambda random, dtype: torch.rand(shape, generator=random, dtype=torch.float64).to(dtype)
+
+
 def cases(
     operation: Operation, reference: Callable[..., Tensor], *rows: tuple[Make | None, ...], **options: Any
 ) -> list[Case]:
@@ -126,6 +134,11 @@ def _squared_error(a: Tensor, y: Tensor) -> Tensor:
     return F.mse_loss(a, y, reduction="sum") / 2 / max(1, a[..., 0].numel())
 
 
+def _binary_cross_entropy(z: Tensor, y: Tensor) -> Tensor:
+    total = F.binary_cross_entropy_with_logits(z, y, reduction="sum")
+    return total / max(1, z[..., 0].numel())
+
+
 def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0, ignored: int = -100) -> Tensor:
     rows, aims = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)
     total = F.cross_entropy(rows, aims, ignore_index=ignored, label_smoothing=smoothing, reduction="sum")
@@ -145,6 +158,25 @@ CASES: list[Case] = [
         (real(5), real(3, 5), real(3)), (real(300, 40), real(20, 40), real(20)), (real(1, 1), real(1, 1), real(1)),
         (real(0, 5), real(3, 5), real(3)),
     ),
+    *cases(
+        convolution, F.conv2d, (real(2, 3, 6, 5), real(4, 3, 3, 2), real(4)), (real(2, 1, 5, 7), real(3, 1, 2, 4)),
+        (real(1, 2, 4, 4), real(3, 2, 1, 1), real(3)), (real(2, 2, 3, 4), real(2, 2, 3, 4), real(2)),
+        (real(3, 20, 9, 8), real(10, 20, 5, 5), real(10)), (real(1, 1, 1, 1), real(1, 1, 1, 1), real(1)),
+        (real(0, 2, 5, 4), real(3, 2, 2, 3), real(3)),
+    ),
+    *cases(
+        convolution, F.conv2d, (real(2, 2, 4, 5), real(3, 2, 3, 3), real(3)), (real(1, 1, 2, 1), real(2, 1, 6, 5)),
+        (real(2, 1, 3, 3), real(2, 1, 1, 2), real(2)), (real(1, 1, 1, 1), real(1, 1, 1, 1)), padding=2,
+    ),
+    *cases(
+        max_pooling, partial(F.max_pool2d, kernel_size=2), (real(2, 3, 4, 6),), (real(2, 1, 5, 7),),
+        (real(1, 2, 2, 3),), (real(1, 1, 2, 2),), (real(0, 3, 4, 4),),
+    ),
+    *cases(
+        max_pooling, lambda x, size: F.max_pool2d(x, size), (real(2, 2, 7, 3),), (real(1, 3, 9, 11),),
+        (real(2, 1, 3, 3),), size=3,
+    ),
+    *cases(max_pooling, lambda x, size: F.max_pool2d(x, size), (real(1, 1, 1, 1),), (real(2, 2, 3, 4),), size=1),
     *cases(
         matmul, torch.matmul, (real(4, 5), real(5, 3)), (real(2, 3, 4, 5), real(2, 3, 5, 6)),
         (real(2, 4, 5), real(5, 3)), (real(2, 1, 4, 5), real(3, 5, 6)), (real(2, 1, 4, 5), real(1, 3, 5, 2)),
@@ -207,6 +239,10 @@ CASES: list[Case] = [
         (real(1, 1), real(1, 1)), (real(0, 5), real(0, 5)),
     ),
     *cases(
+        binary_cross_entropy, _binary_cross_entropy, (real(4, 5), real(4, 5)), (real(3, 5), share(3, 5)),
+        (real(2, 4, 5), real(2, 4, 5)), (real(5), real(5)), (real(1, 1), real(1, 1)), (real(0, 5), real(0, 5)),
+    ),
+    *cases(
         cross_entropy, _cross_entropy, (real(4, 5), whole(5, 4)), (real(2, 4, 5), whole(5, 2, 4)), (real(5), whole(5)),
         (real(1, 1), whole(1, 1)), (real(0, 5), whole(5, 0)),
     ),
@@ -250,6 +286,20 @@ MISFITS: list[tuple[Operation, tuple[Make | None, ...], dict[str, Any], str]] = 
     (rotary, (real(2, 5, 7), count(5)), {}, "even"),
     (squared_error, (real(4, 5), real(5)), {}, "leading axes"),
     (squared_error, (real(4, 5), real(4, 1)), {}, "'out'"),
+    (convolution, (real(2, 3, 6, 5), real(4, 2, 3, 3)), {}, "'in'"),
+    (convolution, (real(2, 3, 6, 5), real(4, 3, 3, 3), real(3)), {}, "'out'"),
+    (convolution, (real(3, 6, 5), real(4, 3, 3, 3)), {}, "4: x"),
+    (convolution, (real(2, 15), real(4, 3, 3, 3)), {}, "4: x"),
+    (convolution, (real(2, 3, 6, 5), real(4, 3)), {}, "4: weight"),
+    (convolution, (real(2, 3, 6, 5), real(4, 3, 7, 3)), {}, "'kernel_row' is 7 .* 'row' is 6"),
+    (convolution, (real(2, 3, 6, 5), real(4, 3, 3, 8)), {"padding": 1}, "'kernel_column' is 8 .* 'column' is 5"),
+    (convolution, (real(2, 3, 6, 5), real(4, 3, 0, 3)), {}, "'kernel_row' is 0"),
+    (convolution, (real(2, 3, 6, 5), real(4, 3, 3, 3)), {"padding": -1}, "padding is -1"),
+    (max_pooling, (real(3, 6, 5),), {}, "4: x"),
+    (max_pooling, (real(2, 3, 6, 2),), {"size": 3}, "3×3 do not fit"),
+    (max_pooling, (real(2, 3, 6, 5),), {"size": 0}, "from 1 to 5"),
+    (binary_cross_entropy, (real(4, 5), real(5)), {}, "leading axes"),
+    (binary_cross_entropy, (real(4, 5), real(4, 1)), {}, "'out'"),
     (cross_entropy, (real(2, 3, 5), whole(5, 3, 2)), {}, "leading axes"),
     (cross_entropy, (real(6, 5), whole(5, 4)), {}, "leading axes"),
     (softmax, (real(),), {}, "at least 1"),

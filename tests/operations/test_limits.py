@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from cases import PAIRS, Case
 from torch import Tensor
 
@@ -17,6 +18,7 @@ from kqv.operations import (
     Pair,
     argmax,
     attention,
+    binary_cross_entropy,
     cross_entropy,
     draw_mask,
     dropout,
@@ -34,18 +36,7 @@ from kqv.operations import (
 )
 
 INFINITE = float("inf")
-
-
-@pytest.fixture(params=["definition", "kernel"], autouse=True)
-def pair(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each test here runs with all definitions and with all kernels in place."""
-    before = {operation.name: operation.pair for operation in OPERATIONS.values()}
-    for operation in OPERATIONS.values():
-        kernel = operation.kernel or operation.definition
-        operation.pair = kernel if request.param == "kernel" else operation.definition
-    yield request.param
-    for operation in OPERATIONS.values():
-        operation.pair = before[operation.name]
+pytestmark = pytest.mark.usefixtures("pair")
 
 
 def written_out(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor) -> Tensor:
@@ -174,6 +165,8 @@ def test_long_sums_keep_their_precision(pair: str) -> None:
     a, y = torch.rand(rows, 4), torch.rand(rows, 4)
     exact = (a.double() - y.double()).square().sum() / 2 / rows
     torch.testing.assert_close(squared_error(a, y).double(), exact, rtol=1e-5, atol=0)
+    exact = F.binary_cross_entropy_with_logits(a.double(), y.double(), reduction="sum") / rows
+    torch.testing.assert_close(binary_cross_entropy(a, y).double(), exact, rtol=1e-5, atol=0)
 
 
 def test_an_embedding_in_bfloat16_does_not_stop_counting() -> None:
@@ -218,6 +211,26 @@ def test_squared_error_is_nielsens() -> None:
 def test_cross_entropy_wants_one_target_for_each_row() -> None:
     with pytest.raises(DimensionError, match=r"\[6, 5\].*\[4\]"):
         cross_entropy.forward(torch.zeros(6, 5), torch.zeros(4, dtype=torch.int64))
+
+
+def test_binary_cross_entropy_is_nielsens() -> None:
+    z, y = torch.randn(6, 4, dtype=torch.float64), torch.rand(6, 4, dtype=torch.float64)
+    a = torch.sigmoid(z)
+    expected = -(y * a.log() + (1 - y) * (1 - a).log()).sum() / 6
+    torch.testing.assert_close(binary_cross_entropy(z, y), expected)
+    with pytest.raises(DimensionError, match=r"\[4, 1\].*\[4\]"):
+        binary_cross_entropy.forward(torch.zeros(4, 1), torch.zeros(4))
+
+
+def test_binary_cross_entropy_of_sure_answers() -> None:
+    z = torch.tensor([[200.0, -200.0]], requires_grad=True)
+    right, wrong = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    assert binary_cross_entropy(z, right).item() == 0
+    cost = binary_cross_entropy(z, wrong)
+    assert cost.item() == 400
+    assert torch.autograd.grad(cost, z)[0].tolist() == [[1.0, -1.0]]  # where the quadratic cost's would be 0
+    nearly = torch.tensor([[-20.0]])
+    assert float(binary_cross_entropy(nearly, torch.zeros(1, 1))) == pytest.approx(math.exp(-20), rel=1e-5)
 
 
 def test_dropout_keeps_the_mean_and_its_mask_can_be_repeated() -> None:

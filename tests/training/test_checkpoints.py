@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kqv.errors import RunError
-from kqv.training.checkpoint import Checkpoint, put_weights, read_tensors, weights_of, write_tensors
+from kqv.tensors import put_weights, read_tensors, weights_of, write_tensors
+from kqv.training.checkpoint import Checkpoint
 from kqv.training.digits import load_network
 from kqv.training.randomness import random_state, restore_random_state, seed_all
 from kqv.training.run import CHECKPOINT, CLASSES, CONFIG, METRICS, MODEL, Run

@@ -13,9 +13,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from kqv import tensors
 from kqv.errors import Error, RunError
-from kqv.training import checkpoint as checkpoints
-from kqv.training.checkpoint import Checkpoint, read_tensors
+from kqv.tensors import read_tensors
+from kqv.training.checkpoint import Checkpoint
 from kqv.training.randomness import seed_all
 from kqv.training.recipes import DigitsRecipe, TrainingPlan
 from kqv.training.run import METRICS, Run
@@ -115,7 +116,7 @@ def test_a_crash_in_the_middle_of_writing_leaves_the_checkpoint_before(
 ) -> None:
     whole = workshop.finished("whole")
     run, trainer = workshop.begin("crashed", checkpoint_seconds=0.0)
-    save, saves = checkpoints.save_file, []
+    save, saves = tensors.save_file, []
 
     def write_half(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
         saves.append(path)
@@ -126,7 +127,7 @@ def test_a_crash_in_the_middle_of_writing_leaves_the_checkpoint_before(
             monkeypatch.setattr("kqv.files.shutil.rmtree", lambda *_, **__: None)
             raise Crash
 
-    monkeypatch.setattr(checkpoints, "save_file", write_half)
+    monkeypatch.setattr(tensors, "save_file", write_half)
     with pytest.raises(Crash):
         trainer.train()
     monkeypatch.undo()

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import torch
 
+from kqv import tensors
 from kqv.evaluation import score_pictures
-from kqv.training import checkpoint as checkpoints
-from kqv.training.checkpoint import Checkpoint, all_finite, read_tensors
+from kqv.tensors import all_finite, read_tensors
+from kqv.training.checkpoint import Checkpoint
 from kqv.training.digits import load_network
 from kqv.training.loop import Diverged, Interrupted, Unsaved
 from kqv.training.recipes import TrainingPlan
@@ -214,7 +215,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(workshop: Any, watcher: Any, mo
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    watcher.at_step[6] = lambda: monkeypatch.setattr(checkpoints, "save_file", refuse)
+    watcher.at_step[6] = lambda: monkeypatch.setattr(tensors, "save_file", refuse)
     with pytest.raises(Unsaved, match=r"the disk is full; free some space.*the state of step 5 is kept"):
         trainer.train()
     monkeypatch.undo()

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from kqv.errors import RunError
 from kqv.models.network import Network
 from kqv.operations import squared_error
+from kqv.tensors import read_tensors, write_tensors
 from kqv.trace.trace import Trace
-from kqv.training.checkpoint import read_tensors, write_tensors
 from kqv.training.optimizers import AdamWOptimizer, GradientDescentOptimizer, Optimizer
 
 MAKERS: dict[str, Any] = {

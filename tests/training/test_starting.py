@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from kqv import tensors
 from kqv.data.digits import DigitData
 from kqv.errors import Error
-from kqv.training import checkpoint as checkpoints
 from kqv.training import digits
 from kqv.training.digits import changed, device_of, load, load_network, recipe_of, what_differs
 from kqv.training.distributed import Group
@@ -89,7 +89,7 @@ def test_a_run_that_came_in_between_is_left_alone(workshop: Any, monkeypatch: py
 
 @pytest.mark.parametrize("fits", [0, 1], ids=["nothing fits", "the weights fit"])
 def test_a_start_that_fails_leaves_nothing(fits: int, workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    save, saves = checkpoints.save_file, []
+    save, saves = tensors.save_file, []
 
     def refuse(*given: Any, **options: Any) -> None:
         saves.append(given)
@@ -97,7 +97,7 @@ def test_a_start_that_fails_leaves_nothing(fits: int, workshop: Any, monkeypatch
             raise OSError(28, "No space left on device")
         save(*given, **options)
 
-    monkeypatch.setattr(checkpoints, "save_file", refuse)
+    monkeypatch.setattr(tensors, "save_file", refuse)
     with pytest.raises(Error, match="the disk is full"):
         workshop.begin("one")
     assert not list(workshop.folder.iterdir())
@@ -119,7 +119,7 @@ def test_weights_of_another_size_are_refused(workshop: Any, small_data: DigitDat
         replace(part, labels=part.labels % 3) for part in (small_data.train, small_data.validation, small_data.test)
     ]
     workshop.data = DigitData("three", ("a", "b", "c"), *three)
-    with pytest.raises(Error, match=r"of a network \[64, 12, 10\], this one is \[64, 12, 3\].*as many classes"):
+    with pytest.raises(Error, match=r"of a network \[64, 12, 10\], this is a network \[64, 12, 3\].*as many classes"):
         workshop.begin("one", weights_from=other)
     assert not (workshop.folder / "one").exists()
 
@@ -138,7 +138,7 @@ def test_minutes_become_steps_and_leave_no_trace(workshop: Any, monkeypatch: pyt
     measured, trainer = workshop.begin("measured", minutes=0.02)
     plain, _ = workshop.begin("plain")
     assert measured.model_file.read_bytes() == plain.model_file.read_bytes()
-    states = [checkpoints.read_tensors(run.checkpoint_file)[0]["random/torch/0"] for run in (measured, plain)]
+    states = [tensors.read_tensors(run.checkpoint_file)[0]["random/torch/0"] for run in (measured, plain)]
     assert torch.equal(*states)
     assert measured.recipe.training.steps == trainer.steps
 

@@ -1,0 +1,245 @@
+"""`kqv rebuild`: write the mathematics again from scratch; it is checked, explained, and trained with."""
+
+from __future__ import annotations
+
+import json
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from kqv.cli.options import Json
+from kqv.errors import DataError, Error
+
+if TYPE_CHECKING:
+    from kqv.workshop.findings import Report
+    from kqv.workshop.progress import Progress
+    from kqv.workshop.training import Trained
+
+
+class Group(TyperGroup):
+    """Takes an exercise's name in place of a command: `kqv rebuild backprop` is `kqv rebuild begin backprop`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        from kqv.workshop.catalogue import NAMES
+
+        if args[0] not in self.commands and args[0].removesuffix(".py") in NAMES:
+            return "begin", self.commands["begin"], args
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            near = get_close_matches(args[0], [*NAMES, *self.commands], 1, 0.5)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise Error(f"there is no exercise and no command {args[0]!r}; {meant}`kqv rebuild` lists the exercises")
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Group, invoke_without_command=True, subcommand_metavar="NAME | COMMAND [ARGS]...",
+    help="Write the mathematics again from scratch: exercises that are checked, explained and trained with.\n\n"
+    "kqv rebuild alone lists them with your progress; kqv rebuild NAME begins one.",
+)  # fmt: skip
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="An exercise from the list that `kqv rebuild` shows.")]
+Folder = Annotated[Path | None, typer.Option(metavar="DIR", help="The folder with your files; without it, rebuild.")]
+Train = Annotated[bool, typer.Option("--train/--no-train", help="Whether to train with what passed, for some seconds.")]
+Data = Annotated[
+    str | None, typer.Option(help="digits8x8 (embedded, default), mnist, or a folder of pictures by class.")
+]
+Epochs = Annotated[int | None, typer.Option(help="How many times through the training pictures.", min=1, max=1000)]
+
+
+def _folder(context: typer.Context, given: Path | None) -> Path:
+    """The folder that was given before the command or behind it, or the usual one."""
+    from kqv.workshop.desk import DEFAULT
+
+    before = context.parent.params.get("folder") if context.parent is not None else None
+    return given or before or DEFAULT
+
+
+@app.callback()
+def overview(context: typer.Context, folder: Folder = None, as_json: Json = False) -> None:
+    """List the exercises with the learner's progress, unless a command follows."""
+    if context.invoked_subcommand is not None:
+        return
+    from kqv.workshop import progress
+    from kqv.workshop.desk import DEFAULT
+
+    where = folder or DEFAULT
+    known = progress.read(where)
+    if as_json:
+        _print_json(progress.summary(known, where))
+        return
+    from kqv.cli.rebuild_display import show_overview
+
+    show_overview(known, where)
+
+
+@app.command("begin", epilog="Example: kqv rebuild begin backprop")
+def begin(context: typer.Context, name: Name, folder: Folder = None) -> None:
+    """Write the empty form of an exercise, rebuild/NAME.py; the word begin may be left out."""
+    from kqv.cli.rebuild_display import show_begun
+    from kqv.workshop import desk
+
+    where = _folder(context, folder)
+    path, is_new = desk.begin(where, name)
+    show_begun(path, is_new, path.stem, where)
+
+
+@app.command("check", epilog="Example: kqv rebuild check backprop")
+def check(
+    context: typer.Context, name: Name, folder: Folder = None, train: Train = True, as_json: Json = False
+) -> None:
+    """Run your file in a limited process and explain what it does; once it passes, train with it for some seconds."""
+    from kqv.workshop.catalogue import require
+
+    where, name = _folder(context, folder), require(name)
+    report, known = _checked(name, where)
+    if not as_json:
+        from kqv.cli.rebuild_display import show_report
+
+        show_report(report, where, offer_training=not train)
+    trained = _trained(name, where, known, None, None, quiet=as_json) if report.passed and train else None
+    if as_json:
+        _print_json(_as_dict(report, trained))
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@app.command("hint", epilog="Example: kqv rebuild hint backprop")
+def hint(context: typer.Context, name: Name, folder: Folder = None) -> None:
+    """Give the next of three hints, from a nudge to nearly the line."""
+    from kqv.cli.rebuild_display import show_hints
+    from kqv.workshop import progress
+    from kqv.workshop.catalogue import exercise
+
+    where, chosen = _folder(context, folder), exercise(name)
+    known = progress.read(where)
+    record = known.of(chosen.name)
+    record.hints = min(3, record.hints + 1)
+    progress.write(where, known)
+    show_hints(chosen, record.hints, where)
+
+
+@app.command("solution", epilog="Example: kqv rebuild solution backprop")
+def solution(context: typer.Context, name: Name, folder: Folder = None) -> None:
+    """Print the reference; your own file stays as it is."""
+    from kqv.cli.rebuild_display import show_solution
+    from kqv.workshop.catalogue import exercise
+
+    show_solution(exercise(name), _folder(context, folder))
+
+
+@app.command("reset", epilog="Example: kqv rebuild reset backprop")
+def reset(context: typer.Context, name: Name, folder: Folder = None) -> None:
+    """Put the empty form back; your file is kept beside it as NAME.old.py."""
+    from kqv.cli.console import console
+    from kqv.workshop import desk
+
+    path, old = desk.reset(_folder(context, folder), name)
+    console.print(f"{path} is the empty form again" + (f"; what you had is now {old}" if old else ""), markup=False)
+
+
+@app.command("train", epilog="Example: kqv rebuild train backprop --data mnist")
+def train(
+    context: typer.Context, name: Name, folder: Folder = None, data: Data = None, epochs: Epochs = None,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Train the textbook's network on real digits, with your function in its place; it is checked first."""
+    from kqv.workshop.catalogue import require
+
+    where, name = _folder(context, folder), require(name)
+    if data is not None and data.lower() == "mnist":
+        from kqv.cli.data import fetch_with_progress
+
+        fetch_with_progress(["mnist"])
+    report, known = _checked(name, where)
+    if not report.passed:
+        from kqv.cli.rebuild_display import show_report
+
+        if not as_json:
+            show_report(report, where)
+        else:
+            _print_json(_as_dict(report, None))
+        raise typer.Exit(1)
+    trained = _trained(name, where, known, data, epochs, quiet=as_json)
+    if as_json:
+        _print_json(_as_dict(report, trained))
+
+
+@app.command("repair", epilog="Example: kqv rebuild repair")
+def repair(context: typer.Context, folder: Folder = None) -> None:
+    """Set a damaged progress.json aside, and find out anew which of your files pass."""
+    from kqv.cli.console import console
+    from kqv.cli.rebuild_display import show_overview
+    from kqv.workshop import progress
+    from kqv.workshop.catalogue import NAMES
+
+    where = _folder(context, folder)
+    if not where.is_dir():
+        raise Error(f"there is no folder {where}; give the one with your files: --folder DIR")
+    try:
+        show_overview(progress.read(where), where)
+        console.print("\nNothing is damaged, so nothing was changed.")
+        return
+    except DataError:
+        old = progress.set_aside(where)
+    progress.write(where, progress.Progress())
+    for name in NAMES:
+        if (where / f"{name}.py").is_file():
+            _checked(name, where)
+    console.print(f"The damaged progress is kept as {old}; your files were checked anew.\n", markup=False)
+    show_overview(progress.read(where), where)
+
+
+def _checked(name: str, folder: Path) -> tuple[Report, Progress]:
+    """Check a learner's file and remember how it went."""
+    from kqv.workshop import progress
+    from kqv.workshop.checking import check as check_file
+    from kqv.workshop.checking import require_file
+    from kqv.workshop.desk import file_of
+
+    known, path = progress.read(folder), file_of(folder, name)
+    digest = require_file(name, path)
+    report = check_file(name, path)
+    record = known.of(name)
+    record.checks += 1
+    record.passed = digest if report.passed else record.passed
+    progress.write(folder, known)
+    return report, known
+
+
+def _trained(
+    name: str, folder: Path, known: Progress, data: str | None, epochs: int | None, quiet: bool
+) -> Trained:  # fmt: skip
+    """Train with a learner's functions, show it epoch by epoch, and remember the accuracy."""
+    from kqv.cli.rebuild_display import TrainingLines
+    from kqv.workshop import progress
+    from kqv.workshop.desk import file_of
+    from kqv.workshop.training import train as train_file
+
+    lines = TrainingLines(name, quiet)
+    trained = train_file(name, file_of(folder, name), data, epochs, lines.heard)
+    record = known.of(name)
+    record.accuracy, record.data = trained.accuracy, trained.data
+    progress.write(folder, known)
+    lines.finished(trained, known, folder)
+    return trained
+
+
+def _as_dict(report: Report, trained: Trained | None) -> dict[str, Any]:
+    """A check for JSON."""
+    from dataclasses import asdict
+
+    functions = [asdict(verdict) | {"passed": verdict.passed} for verdict in report.verdicts]
+    content = {"exercise": report.exercise, "passed": report.passed, "functions": functions, "printed": report.printed}
+    if report.finding is not None:
+        content["finding"] = asdict(report.finding)
+    if trained is not None:
+        content |= {"accuracy": trained.accuracy, "data": trained.data, "tested": trained.tested}
+    return content
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(content) + "\n")

@@ -1,0 +1,1 @@
+"""Experiments: one question, several trainings that differ in one thing, one figure."""

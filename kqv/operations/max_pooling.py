@@ -1,0 +1,128 @@
+"""Max-pooling: of each small window of a picture only the largest number goes on; where exactly it stood is dropped."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from kqv.arithmetic import Array, Choice, Constant, Expression, Index, Max
+from kqv.errors import DimensionError
+from kqv.operations.operation import Call, Operation, Pair, Saved
+
+
+def _check(x: Tensor, size: int) -> None:
+    """Raise `DimensionError` unless a window has a place in the picture."""
+    if not 1 <= size <= min(x.shape[2:]):
+        raise DimensionError(
+            f"max_pooling: windows of {size}×{size} do not fit into x{list(x.shape)}, x[batch, in, row, column]; "
+            f"expected a size from 1 to {min(x.shape[2:])}"
+        )
+
+
+def _out_shape(shape: torch.Size, size: int) -> tuple[int, int, int, int]:
+    batch, channels, rows, columns = shape
+    return batch, channels, rows // size, columns // size
+
+
+def forward(
+    x: Float[Tensor, "batch in row column"], *, size: int = 2
+) -> tuple[Float[Tensor, "batch in out_row out_column"], Saved]:
+    """y = the largest number of each window of size×size; the windows stand side by side, from the upper left corner.
+
+    out_row = ⌊row/size⌋, and so the columns: what is left over at the lower and right edge is ignored. A NaN counts as
+    larger than everything. Raises `DimensionError` for a window larger than the picture.
+    """
+    _check(x, size)
+    batch, channels, out_rows, out_columns = _out_shape(x.shape, size)
+    covered = x[:, :, : out_rows * size, : out_columns * size]
+    windows = covered.reshape(batch, channels, out_rows, size, out_columns, size)
+    windows = windows.movedim(3, 4).flatten(4)  # batch in out_row out_column window
+    largest, chosen = windows[..., 0].clone(), torch.zeros_like(windows[..., 0], dtype=torch.int64)
+    for place in range(1, size * size):
+        takes = (windows[..., place] > largest) | windows[..., place].isnan()
+        largest = torch.where(takes, windows[..., place], largest)
+        chosen = chosen.masked_fill(takes, place)
+    return largest, (chosen, x.shape, size)
+
+
+def backward(saved: Saved, gradient: Float[Tensor, "batch in out_row out_column"]) -> tuple[Tensor | None, ...]:
+    """The gradient goes to the number that was chosen, of several equal ones the first; all others get 0."""
+    chosen, shape, size = saved
+    batch, channels, out_rows, out_columns = _out_shape(shape, size)
+    windows = gradient.new_zeros(*gradient.shape, size * size)
+    windows.scatter_(4, chosen.unsqueeze(4), gradient.unsqueeze(4))
+    windows = windows.reshape(batch, channels, out_rows, out_columns, size, size).movedim(4, 3)
+    gradient_x = gradient.new_zeros(shape)
+    covered = gradient_x[:, :, : out_rows * size, : out_columns * size]
+    covered.copy_(windows.reshape(covered.shape))
+    return (gradient_x,)
+
+
+def kernel_forward(x: Tensor, *, size: int = 2) -> tuple[Tensor, Saved]:
+    _check(x, size)
+    y, chosen = torch.ops.aten.max_pool2d_with_indices(x, [size, size])
+    return y, (x, chosen, size)
+
+
+def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    x, chosen, size = saved
+    window, none, every = [size, size], [0, 0], [1, 1]
+    backward = torch.ops.aten.max_pool2d_with_indices_backward
+    return (backward(gradient, x, window, window, none, every, False, chosen),)
+
+
+def derive(call: Call, index: Index) -> Expression:
+    batch, place, row, column = index
+    size = int(call.options["size"])
+    return Max(call.x[batch, place, row * size : (row + 1) * size, column * size : (column + 1) * size])
+
+
+def _chosen(window: Array) -> int:
+    """The place whose number was chosen: the last NaN (which overtakes everything), else the first of the largest."""
+    unknown = np.flatnonzero(np.isnan(window))
+    return int(unknown[-1] if unknown.size else window.argmax())
+
+
+def derive_x(call: Call, index: Index) -> Expression:
+    batch, channel, row, column = index
+    size = int(call.options["size"])
+    out_row, out_column = row // size, column // size
+    if out_row >= call.gradient.shape[2] or out_column >= call.gradient.shape[3]:
+        return Constant(0.0)
+    rows, columns = np.divmod(np.arange(size * size), size) + np.array([[out_row * size], [out_column * size]])
+    window, own = call.x.pick(batch, channel, rows, columns), row % size * size + column % size
+    x, gradient, values = call.x[index], call.gradient[batch, channel, out_row, out_column], window.values()
+    chosen = _chosen(values)
+    if np.isnan(values[chosen]):
+        return gradient if own == chosen else Constant(0.0)
+    if own > chosen and values[own] == values[chosen]:
+        earlier = call.x.pick(batch, channel, rows[:own], columns[:own])
+        return Choice(x - Max(earlier), gradient, Constant(0.0))
+    return Choice(Max(window) - x, Constant(0.0), gradient)
+
+
+max_pooling = Operation(
+    name="max_pooling",
+    formula=(
+        "y[in,out_row,out_column] = max x[in,row,column], over row = size·out_row, …, size·out_row + size − 1, column "
+        "likewise"
+    ),
+    gradients={
+        "x": (
+            "∂C/∂x[in,row,column] = ∂C/∂y[in,⌊row/size⌋,⌊column/size⌋] where x is the first of the largest in its "
+            "window, else 0"
+        )
+    },
+    dimensions={"x": "batch in row column", "output": "batch in out_row out_column"},
+    forward=forward,
+    backward=backward,
+    kernel=Pair(kernel_forward, kernel_backward),
+    derive=derive,
+    derivatives={"x": derive_x},
+    source=(
+        "Nielsen, Neural Networks and Deep Learning, ch. 6, pooling layers; Zhou, Chellappa 1988, Computation of "
+        "Optical Flow Using a Neural Network"
+    ),
+)

@@ -1,0 +1,49 @@
+"""Early stopping: when training no longer improves on the validation set, it stops, or slows down first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import FiniteFloat, NonNegativeInt
+
+from kqv.training.recipes import Plan
+
+
+class PatienceState(Plan):
+    """What has to be remembered between two evaluations: the best score so far, and how long ago it was."""
+
+    best: FiniteFloat | None = None
+    waited: NonNegativeInt = 0
+    halved: NonNegativeInt = 0
+
+
+class Patience:
+    """Over after so many evaluations without a better score; with `halvings`, the learning rate is halved so often
+    before (Nielsen ch. 3, "How to choose a neural network's hyper-parameters?"). Without a number it is never over.
+
+    The score is the accuracy where there is one, else the loss.
+    """
+
+    def __init__(self, evaluations: int | None, halvings: int = 0) -> None:
+        self.evaluations, self.halvings = evaluations, halvings
+        self.state = PatienceState()
+
+    def see(self, scores: Mapping[str, float]) -> None:
+        """Take note of an evaluation's scores."""
+        score, state = scores.get("accuracy", -scores["loss"]), self.state
+        if state.best is None or score > state.best:
+            self.state = state.model_copy(update={"best": score, "waited": 0})
+        elif self.evaluations and state.waited + 1 >= self.evaluations and state.halved < self.halvings:
+            self.state = state.model_copy(update={"waited": 0, "halved": state.halved + 1})
+        else:
+            self.state = state.model_copy(update={"waited": state.waited + 1})
+
+    @property
+    def is_over(self) -> bool:
+        """Whether to stop."""
+        return bool(self.evaluations) and self.state.waited >= (self.evaluations or 0)
+
+    @property
+    def share(self) -> float:
+        """The share of the learning rate that the halvings left."""
+        return 0.5**self.state.halved

@@ -1,0 +1,1 @@
+"""The exercises, one file each: formula, dimensions, reference, tries, typical mistakes, hints."""
