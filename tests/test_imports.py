@@ -18,14 +18,16 @@ ALLOWED = {
     "files": {"errors"},
     "dimensions": {"errors"},
     "tensors": {"errors", "files"},
+    "threads": set(),
     "arithmetic": set(),
     "trace": BASE | {"arithmetic", "files"},
     "operations": BASE | {"arithmetic", "trace"},
     "data": {"errors", "files"},
-    "models": BASE | {"tensors", "trace", "operations"},
+    "models": BASE | {"tensors", "threads", "trace", "operations"},
     "evaluation": BASE | {"trace", "operations", "models"},
     "plots": {"errors", "files", "evaluation", "models"},
-    "training": BASE | {"arithmetic", "files", "tensors", "trace", "operations", "models", "evaluation", "data"},
+    "training": BASE
+    | {"arithmetic", "files", "tensors", "threads", "trace", "operations", "models", "evaluation", "data"},
     "experiments": {"errors", "training"},
     "workshop": BASE | {"arithmetic", "files", "operations", "models", "training", "evaluation", "data"},
     "cli": BASE

@@ -34,7 +34,8 @@ Data = Annotated[
 Recipe = Annotated[
     str | None,
     typer.Option(
-        help="What to train and how: digits (default), article, nielsen, digits-distorted, convolutional. Or an "
+        help="What to train and how: digits (default), article, nielsen, digits-distorted, digits-best, "
+        "convolutional. Or an "
         "experiment, several trainings and one figure: slow-learning, overfitting, vanishing-gradients."
     ),
 ]

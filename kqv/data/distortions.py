@@ -14,6 +14,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from kqv.errors import Error
+
 
 @dataclass(frozen=True)
 class Distortion:
@@ -22,6 +24,7 @@ class Distortion:
     `rotation` and `shear` are angles in degrees, `scaling` is a share of each side for itself, `shift` a share of the
     width and of the height. `elastic` is the strength α and `smoothness` the σ of the displacement field in pixels: a
     displacement from −1 to 1 is drawn for each pixel, smoothed by a Gaussian of standard deviation σ and scaled by α.
+    Drawn above 0, a rotation turns anticlockwise. Raises `Error` where it is elastic without a σ above 0.
     """
 
     rotation: float = 0.0
@@ -31,6 +34,10 @@ class Distortion:
     elastic: float = 0.0
     smoothness: float = 6.0
 
+    def __post_init__(self) -> None:
+        if self.elastic and not self.smoothness > 0:
+            raise Error(f"an elastic distortion needs a smoothness in pixels above 0, got {self.smoothness}")
+
 
 def distorted(pictures: Tensor, distortion: Distortion, chance: Tensor, noise: Tensor | None = None) -> Tensor:
     """`pictures[batch, row, column]`, each distorted by its own draw.
@@ -38,9 +45,8 @@ def distorted(pictures: Tensor, distortion: Distortion, chance: Tensor, noise: T
     `chance[batch, 6]` and `noise[batch, 2, row, column]` are numbers from −1 to 1, as `draw` gives them.
     """
     batch, rows, columns = pictures.shape
-    places = torch.nn.functional.affine_grid(
-        _affine(chance, distortion).to(pictures.dtype), [batch, 1, rows, columns], align_corners=False
-    )
+    affine = _affine(chance, distortion, rows / columns).to(pictures.dtype)
+    places = torch.nn.functional.affine_grid(affine, [batch, 1, rows, columns], align_corners=False)
     if noise is not None:
         places = places + _displacement(noise, distortion)
     taken = torch.nn.functional.grid_sample(pictures[:, None], places, padding_mode="zeros", align_corners=False)
@@ -57,15 +63,18 @@ def draw(
     return chance, torch.rand((batch, 2, *shape), generator=generator) * 2 - 1
 
 
-def _affine(chance: Tensor, distortion: Distortion) -> Tensor:
-    """From places in the new picture to places in the old, `[batch, 2, 3]`, in units of half the picture's size."""
+def _affine(chance: Tensor, distortion: Distortion, tallness: float) -> Tensor:
+    """From places in the new picture to places in the old, `[batch, 2, 3]`, in units of half the picture's size.
+
+    These are of different length where height by width, `tallness`, is not 1; angles are between lengths in pixels.
+    """
     angle = chance[:, 0] * math.radians(distortion.rotation)
     slant = (chance[:, 1] * math.radians(distortion.shear)).tan()
     wide, high = 1 + chance[:, 2] * distortion.scaling, 1 + chance[:, 3] * distortion.scaling
     cosine, sine = angle.cos(), angle.sin()
     right, down = chance[:, 4] * 2 * distortion.shift, chance[:, 5] * 2 * distortion.shift
-    first = torch.stack([cosine / wide, (cosine * slant - sine) / wide, right], dim=1)
-    second = torch.stack([sine / high, (sine * slant + cosine) / high, down], dim=1)
+    first = torch.stack([cosine / wide, (cosine * slant - sine) / wide * tallness, right], dim=1)
+    second = torch.stack([sine / high / tallness, (sine * slant + cosine) / high, down], dim=1)
     return torch.stack([first, second], dim=1)
 
 

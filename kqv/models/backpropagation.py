@@ -43,6 +43,7 @@ class Backpropagation:
     def __init__(self, layers: Sequence[Layer], output: Output, dropping: bool = False) -> None:
         self._shares, self.dropping = softmax if output == "softmax" else sigmoid, dropping
         self.weights = [layer.weight.detach() for layer in layers]
+        self._transposed = [weight.t() for weight in self.weights]
         self.biases = [layer.bias.detach() for layer in layers]
         self._activations = [layer.activation and ACTIVATIONS[layer.activation] for layer in layers]
         self._dropout = [layer.dropout for layer in layers]
@@ -53,13 +54,13 @@ class Backpropagation:
         z^l = a^(l−1)·Wᵀ + b and a^l = σ(z^l); the outputs are a^L, or z^L where the last layer has no activation.
         """
         a, passes = x, []
-        for weight, bias, activation, probability in zip(
-            self.weights, self.biases, self._activations, self._dropout, strict=True
+        for transposed, bias, activation, probability in zip(
+            self._transposed, self.biases, self._activations, self._dropout, strict=True
         ):
             thinned = saved = None
             if probability and self.dropping:
                 a, thinned = dropout.pair.forward(a, draw_mask(a, probability), probability=probability)
-            z = torch.addmm(bias, a, weight.t())
+            z = torch.addmm(bias, a, transposed)
             below = a
             a, saved = activation.pair.forward(z) if activation else (z, None)
             passes.append(LayerPass(below, saved, thinned))

@@ -26,6 +26,7 @@ from kqv.models.examples import Examples, Pair, column, columns
 from kqv.models.recogniser import Recogniser
 from kqv.models.sgd import Monitor, Monitoring, Patience, at_once, check_settings, descend, one_by_one
 from kqv.tensors import put_weights, read_tensors, weights_of, write_tensors
+from kqv.threads import threads_for
 
 Array = npt.NDArray[Any]
 
@@ -240,7 +241,8 @@ class Textbook(Recogniser):
                 return self.evaluate(held_out_pairs or [])
             return 0 if held_out is None else self.count_right(held_out)
 
-        return descend(learn, epochs, descent, monitor, right_now, patience, announce=test_data is not None)
+        with threads_for(sum(weight.size for weight in self.weights) * mini_batch_size):
+            return descend(learn, epochs, descent, monitor, right_now, patience, announce=test_data is not None)
 
     def save(self, filename: str | Path) -> None:
         """Write the network to a file (safetensors): sizes, classes, functions and weights; `load` reads it."""

@@ -14,11 +14,11 @@ from kqv.models.backpropagation import Backpropagation, means
 from kqv.models.network import Network
 from kqv.models.recogniser import Recogniser
 from kqv.operations import scale
+from kqv.threads import FEW
 from kqv.training.batches import Batches, generator
 from kqv.training.distributed import ALONE, Group
 from kqv.training.recipes import DigitsRecipe
 
-SMALL = 1_000_000  # weights times pictures in a step: below, bookkeeping takes longer than the numbers
 GRADIENT_PICTURES = 1000
 
 
@@ -52,8 +52,8 @@ class DigitsTask:
         self.validation = vectors_of(model, data.validation, device)
         self._compute = group.wrap(model)
         self._one_hot = torch.eye(len(data.classes), device=device)
-        work = sum(parameter.numel() for parameter in model.parameters()) * self.batches.batch
-        self.is_small = isinstance(model, Network) and group.size == 1 and device.type == "cpu" and work < SMALL
+        self.work = sum(parameter.numel() for parameter in model.parameters()) * self.batches.batch
+        self.is_small = isinstance(model, Network) and group.size == 1 and device.type == "cpu" and self.work < FEW
         self._by_hand: Backpropagation | None = None
         self._parameters: list[tuple[nn.Parameter, nn.Parameter]] = []
 

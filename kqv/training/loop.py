@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from kqv.errors import Error, RunError
 from kqv.files import remove_leftovers
 from kqv.tensors import all_finite, put_weights, weights_of, write_tensors
+from kqv.threads import threads_for
 from kqv.training.checkpoint import Checkpoint, Counters
 from kqv.training.distributed import ALONE, Group
 from kqv.training.optimizers import Optimizer
@@ -37,8 +38,8 @@ class Task(Protocol):
     evaluate_every: int
     """The steps of an epoch."""
 
-    is_small: bool
-    """Whether a step's numbers are so few that a second thread only costs time."""
+    work: int
+    """How much a step computes: weights times examples."""
 
     @property
     def model(self) -> nn.Module:
@@ -61,18 +62,6 @@ class Task(Protocol):
 
     def monitor(self) -> dict[str, float]:
         """What else the recipe wants to be measured at each evaluation, by its name in metrics.jsonl."""
-
-
-@contextmanager
-def threads_for(task: Task) -> Iterator[None]:
-    """One thread for a small task, and the number as it was afterwards."""
-    before = torch.get_num_threads()
-    if task.is_small:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Listener(Protocol):
@@ -151,7 +140,7 @@ class Trainer:
         `Unsaved` when the disk refuses (the state before is kept).
         """
         alone, first = self.group.size == 1, self.group.is_first
-        with self.run.locked() if first else nullcontext(), threads_for(self.task), stop_signals(alone) as asked:
+        with self.run.locked() if first else nullcontext(), threads_for(self.task.work), stop_signals(alone) as asked:
             self._begin()
             while not self.ended:
                 scored = self._stride()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
 
 from kqv.data.distortions import Distortion
 from kqv.errors import Error
@@ -95,6 +95,12 @@ class DigitsRecipe(Plan):
     data: DigitsPlan
     training: TrainingPlan
 
+    @field_validator("model", mode="before")
+    @classmethod
+    def _feed_forward_unless_said(cls, model: Any) -> Any:
+        """Runs from before there were convolutions do not say what kind of network they have."""
+        return {"kind": "feed-forward", **model} if isinstance(model, dict) else model
+
 
 def article() -> DigitsRecipe:
     """The article's own: [784, 10], 1,000 pictures to train and 100 to test, sigmoid and quadratic cost.
@@ -136,10 +142,25 @@ def digits_distorted() -> DigitsRecipe:
     """Fully connected, on pictures that are turned, stretched and bent anew each time (Simard et al. 2003)."""
     return DigitsRecipe(
         name="digits-distorted",
-        model=NetworkPlan(hidden=(1024, 512)),
+        model=NetworkPlan(hidden=(512, 512)),
         data=DigitsPlan(name="mnist", distortion=DISTORTION),
         training=TrainingPlan(
-            learning_rate=2e-3, weight_decay=0.01, schedule="cosine", warm_up=100, batch=128, epochs=20
+            learning_rate=1e-3, weight_decay=0.01, schedule="cosine", warm_up=100, batch=128, epochs=15
+        ),
+    )
+
+
+def digits_best() -> DigitsRecipe:
+    """The best that fully connected layers reach in about ten minutes on two cores: larger, longer, bent more."""
+    return DigitsRecipe(
+        name="digits-best",
+        model=NetworkPlan(hidden=(2048, 1024, 512)),
+        data=DigitsPlan(
+            name="mnist",
+            distortion=Distortion(rotation=12, scaling=0.12, shear=8, shift=1.5 / 28, elastic=30, smoothness=5),
+        ),
+        training=TrainingPlan(
+            learning_rate=1e-3, weight_decay=0.01, schedule="cosine", warm_up=200, batch=128, epochs=48
         ),
     )
 
@@ -148,7 +169,7 @@ def convolutional() -> DigitsRecipe:
     """The textbook's last network, with modern training: convolutions, max-pooling, dropout, distorted pictures."""
     return DigitsRecipe(
         name="convolutional",
-        model=ConvolutionalPlan(maps=(20, 40), hidden=(200,), dropout=0.3),
+        model=ConvolutionalPlan(maps=(32, 64), hidden=(256,), dropout=0.4),
         data=DigitsPlan(name="mnist", distortion=DISTORTION),
         training=TrainingPlan(
             learning_rate=2e-3, weight_decay=0.01, schedule="cosine", warm_up=100, batch=128, epochs=12
@@ -156,13 +177,15 @@ def convolutional() -> DigitsRecipe:
     )
 
 
-DISTORTION = Distortion(rotation=15, scaling=0.15, shear=10, shift=2 / 28, elastic=34, smoothness=5)
+DISTORTION = Distortion(rotation=9, scaling=0.09, shear=6, shift=1 / 28, elastic=24, smoothness=5)
+"""How strongly: chosen on MNIST's validation set."""
 
 DIGITS_RECIPES = {
     "digits": digits,
     "article": article,
     "nielsen": nielsen,
     "digits-distorted": digits_distorted,
+    "digits-best": digits_best,
     "convolutional": convolutional,
 }
 """Recipes of the digit recogniser by name; the first is the default."""

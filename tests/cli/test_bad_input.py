@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kqv.data.sources import SOURCES
-from kqv.training import checkpoint as checkpoints
+from kqv import tensors
 
 Kqv = Callable[..., Any]
 
@@ -263,7 +263,7 @@ def test_a_disk_that_is_full_from_the_start(kqv: Kqv, small: None, little_disk: 
 
 
 def test_a_full_disk_for_who_is_not_root(kqv: Kqv, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    save, saves = checkpoints.save_file, []
+    save, saves = tensors.save_file, []
 
     def refuse_later(*given: Any, **options: Any) -> None:
         saves.append(given)
@@ -272,7 +272,7 @@ def test_a_full_disk_for_who_is_not_root(kqv: Kqv, small: None, monkeypatch: pyt
         save(*given, **options)
 
     monkeypatch.setenv("KQV_CHECKPOINT_SECONDS", "0")
-    monkeypatch.setattr(checkpoints, "save_file", refuse_later)
+    monkeypatch.setattr(tensors, "save_file", refuse_later)
     said = kqv("train", "digits", "--out", "one").err.splitlines()[-1]
     assert "the disk is full; free some space" in said
     assert said.endswith("the state of step 5 is kept in one; go on with: kqv train digits --resume one")
