@@ -10,7 +10,15 @@ In a guide, a block is generated where a comment names the command; everything u
     ...
     ```
 
-Commands run in one temporary folder, in the order in which they stand, so that what one makes the next can use.
+`| last 5` in the comment shows the last five lines alone; `| fails` is for what is meant to end with an error. The same
+comment can stand for three other things:
+
+    <!-- python -->                   Python code; what it prints comes in a block of its own below
+    <!-- body of rebuild/NAME.py -->  the body that a learner writes into the form of an exercise
+    <!-- file rebuild/NAME.py -->     the file as it stands then
+
+All of it runs in one temporary folder, in the order in which it stands, so that what one makes the next can use.
+Figures that commands write to pictures/ there are kept beside the guides.
 """
 
 from __future__ import annotations
@@ -19,15 +27,22 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).parent
 GUIDE = DOCS / "guide"
 REFERENCE = DOCS / "reference"
-_BLOCK = re.compile(r"<!-- \$ (?P<command>[^\n]+?) -->\n```[a-z]*\n(?P<output>.*?)```", re.DOTALL)
+PICTURES = GUIDE / "pictures"
+_BLOCK = re.compile(
+    r"<!-- (?P<what>\$ [^\n]+?|python|(?:body of|file) [^\n]+?)(?: \| (?:(?P<fails>fails)|last (?P<last>\d+)))? -->\n"
+    r"```[a-z]*\n(?P<content>.*?)```(?:\n```\n(?P<printed>.*?)```)?",
+    re.DOTALL,
+)
 _LASTING = [
     re.compile(pattern)
     for pattern in (
@@ -36,35 +51,61 @@ _LASTING = [
         r"  formula .*",
         r"  [\w.]+ \[[^]]*\]",  # a row of the table of tensors
         r"  +(--\w+|[│╭╰]).*",  # a command's help
+        r"(Epoch \d+|kqv\.errors\.\w+): ?",  # the book's monitoring, an error in Python
+        r"[✓✗○●] +\S.*?(?=  |$)",  # an exercise, or what a check says of a function
+        r"  It looks like this: .*",
+        r"(Hint|Next|Stuck\?|Now the real training).*",
     )
 ]
 
 
-def run(commands: list[str], folder: Path) -> list[str]:
-    """What `kqv` commands print in turn, as a reader with a terminal of 100 columns sees it."""
-    for command in commands:
-        if shlex.split(command)[:1] != ["kqv"]:
-            raise SystemExit(f"only kqv commands can be shown, not: {command}")
+def run(steps: list[dict[str, Any]], folder: Path) -> list[str]:
+    """What the steps of a guide give in turn, as a reader with a terminal of 100 columns sees it."""
+    for step in steps:
+        if step["kind"] == "command" and shlex.split(step["text"])[:1] != ["kqv"]:
+            raise SystemExit(f"only kqv commands can be shown, not: {step['text']}")
     environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
     call = [sys.executable, str(DOCS / "printed.py")]
     done = subprocess.run(
-        call, cwd=folder, env=environment, input=json.dumps(commands), capture_output=True, text=True, check=False
+        call, cwd=folder, env=environment, input=json.dumps(steps), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(done.stderr)
     return list(json.loads(done.stdout))
 
 
+def command(text: str) -> dict[str, Any]:
+    """The step that types a kqv command."""
+    return {"kind": "command", "text": text, "fails": False}
+
+
+def step_of(block: re.Match[str]) -> dict[str, Any]:
+    """What a guide's block asks for."""
+    what, content, fails = block["what"], block["content"], block["fails"] is not None
+    if what.startswith("$ "):
+        return {"kind": "command", "text": what[2:], "fails": fails}
+    if what == "python":
+        return {"kind": "python", "text": content, "fails": fails}
+    kind, _, path = what.replace("body of", "body").partition(" ")
+    return {"kind": kind, "text": content, "path": path}
+
+
+def shown(block: re.Match[str], output: str) -> str:
+    """A guide's block with what its step gave now."""
+    head, what = block[0].partition("\n")[0], block["what"]
+    if block["last"] is not None:
+        output = "".join(["…\n", *output.splitlines(keepends=True)[-int(block["last"]) :]])
+    if what.startswith("$ "):
+        return f"{head}\n```\n{what}\n{output}```"
+    if what == "python":
+        return f"{head}\n```python\n{block['content']}```" + (f"\n```\n{output}```" if output else "")
+    return f"{head}\n```python\n{output}```"
+
+
 def guide_page(text: str, folder: Path) -> str:
     """A guide's text with every block's output made anew."""
-    commands = [block["command"] for block in _BLOCK.finditer(text)]
-    outputs = iter(zip(commands, run(commands, folder), strict=True))
-
-    def fresh(block: re.Match[str]) -> str:
-        command, output = next(outputs)
-        return f"<!-- $ {command} -->\n```\n$ {command}\n{output}```"
-
-    return _BLOCK.sub(fresh, text)
+    outputs = iter(run([step_of(block) for block in _BLOCK.finditer(text)], folder))
+    return _BLOCK.sub(lambda block: shown(block, next(outputs)), text)
 
 
 def operations_page() -> str:
@@ -97,10 +138,10 @@ def commands_page() -> str:
     """The command reference: the help of every command."""
     commands = [f"kqv {words}".rstrip() for words in ("", *_commands())]
     with tempfile.TemporaryDirectory() as folder:
-        helps = run([f"{command} --help" for command in commands], Path(folder))
+        helps = run([command(f"{words} --help") for words in commands], Path(folder))
     lines = ["# The commands", "", "Generated from `kqv --help` by `python docs/generate.py`.", ""]
-    for command, text in zip(commands, helps, strict=True):
-        lines += [f"## {command}", "", "```", text.strip("\n"), "```", ""]
+    for words, text in zip(commands, helps, strict=True):
+        lines += [f"## {words}", "", "```", text.strip("\n"), "```", ""]
     return "\n".join(lines)
 
 
@@ -114,12 +155,14 @@ def _commands() -> list[str]:
     return names
 
 
-def generated() -> dict[Path, str]:
-    """Every generated file with its content."""
+def generated(keep_pictures: bool = False) -> dict[Path, str]:
+    """Every generated page with its content; the guides' figures are kept on demand."""
     pages = {REFERENCE / "operations.md": operations_page(), REFERENCE / "commands.md": commands_page()}
     with tempfile.TemporaryDirectory() as folder:
         for path in sorted(GUIDE.glob("*.md")):
             pages[path] = guide_page(path.read_text(encoding="utf-8"), Path(folder))
+        if keep_pictures:
+            shutil.copytree(Path(folder) / PICTURES.name, PICTURES, dirs_exist_ok=True)
     return pages
 
 
@@ -138,10 +181,10 @@ def skeleton(text: str) -> list[str]:
 
 def main() -> int:
     """Rewrite the pages, or with `--check` compare them up to their numbers."""
-    stale = []
-    for path, content in generated().items():
+    stale, checking = [], "--check" in sys.argv[1:]
+    for path, content in generated(keep_pictures=not checking).items():
         before = path.read_text(encoding="utf-8") if path.exists() else ""
-        if "--check" in sys.argv[1:]:
+        if checking:
             if skeleton(before) != skeleton(content):
                 stale.append(path)
         elif before != content:

@@ -1,6 +1,8 @@
-"""Run kqv commands one after the other in this process, and say as JSON what each printed: generate.py asks it.
+"""Do the steps of a guide one after the other in this process, and say as JSON what each gave: generate.py asks it.
 
-Commands come as a JSON list on standard input. One process for all, because starting takes longer than most commands.
+Steps come as a JSON list on standard input, each with its `kind`: a kqv command, Python code, the body of a function
+that a learner writes into a file, or a file to show. One process for all, because starting takes longer than most
+steps; Python code shares its names from step to step, as in one session.
 """
 
 from __future__ import annotations
@@ -9,24 +11,52 @@ import io
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
 
 from kqv.cli.main import main
+from kqv.errors import Error
 
 
-def printed(command: str) -> str:
-    """What one command prints on standard error and standard output; stops everything where it fails."""
-    output = io.StringIO()
+def captured(work: Callable[[], None]) -> tuple[str, bool]:
+    """What some work prints on standard error and standard output, and whether it went well."""
+    output, status = io.StringIO(), None
     with redirect_stdout(output), redirect_stderr(output):
         try:
-            main(shlex.split(command)[1:])
+            work()
         except SystemExit as end:
             status = end.code
-    if status:
-        raise SystemExit(f"{command} failed:\n{output.getvalue()}")
-    return "\n".join(line.rstrip() for line in output.getvalue().rstrip().splitlines()) + "\n"
+        except Error as failure:
+            status = 1
+            sys.stdout.write(f"{type(failure).__module__}.{type(failure).__name__}: {failure}\n")
+    lines = output.getvalue().rstrip().splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines), not status
+
+
+def written(path: Path, body: str) -> str:
+    """Put a function's body behind its docstring, in place of what stands there."""
+    form, quotes, _ = path.read_text(encoding="utf-8").rpartition('    """\n')
+    path.write_text(form + quotes + body, encoding="utf-8")
+    return body
+
+
+def done(step: dict[str, Any], names: dict[str, Any]) -> str:
+    """What one step gives; stops everything where it fails, or goes well though it is to fail."""
+    kind, text = step["kind"], step["text"]
+    if kind == "body":
+        return written(Path(step["path"]), text)
+    if kind == "file":
+        return Path(step["path"]).read_text(encoding="utf-8")
+    work = (lambda: main(shlex.split(text)[1:])) if kind == "command" else (lambda: exec(text, names))  # noqa: S102
+    output, well = captured(work)
+    if well == step["fails"]:
+        raise SystemExit(f"{text} {'failed' if step['fails'] is False else 'did not fail'}:\n{output}")
+    return output
 
 
 if __name__ == "__main__":
-    outputs = [printed(command) for command in json.load(sys.stdin)]
+    session: dict[str, Any] = {}
+    outputs = [done(step, session) for step in json.load(sys.stdin)]
     json.dump(outputs, sys.stdout)

@@ -13,7 +13,8 @@ from kqv.cli.drawing import drawn, side_by_side
 from kqv.cli.progress import TrainingDisplay
 from kqv.data.digits import DigitData, load_digits
 from kqv.models.network import Network
-from kqv.training.digits import choose_device, start
+from kqv.training.devices import choose_device
+from kqv.training.digits import start
 from kqv.training.recipes import digits
 from kqv.training.run import Run, new_path
 from kqv.training.tracing import as_batch, trace_pictures

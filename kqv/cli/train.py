@@ -83,7 +83,7 @@ def digits(
     from kqv.cli.experiment import plot_run, report
     from kqv.experiments.digits import DIGITS_EXPERIMENTS
     from kqv.plots.figures import check_ending
-    from kqv.training import digits as system
+    from kqv.training import devices
     from kqv.training.distributed import joined
     from kqv.training.run import Run
 
@@ -97,7 +97,7 @@ def digits(
         report(experiment, runs, plot or runs[0].path.parent / f"{recipe}.png", as_json)
         return
     old = None if resume is None else Run.find(resume)
-    chosen = system.device_of(old) if old is not None and device == "auto" else system.choose_device(device)
+    chosen = devices.device_of(old) if old is not None and device == "auto" else devices.choose_device(device)
     with joined(chosen) as group:
         if old is not None:
             run, result = old, _go_on(old, group, steps, data, every)
@@ -114,12 +114,13 @@ def _train_variants(
     every: float,
 ) -> list[Run]:  # fmt: skip
     """Train an experiment's variants one after another."""
+    from kqv.training import devices
     from kqv.training import digits as system
     from kqv.training.distributed import joined
     from kqv.training.run import new_path
 
     runs = []
-    with joined(system.choose_device(device)) as group:
+    with joined(devices.choose_device(device)) as group:
         if group.size > 1:
             raise Error("an experiment's small networks train in one process; start it without torchrun")
         for variant in experiment.variants:
@@ -186,10 +187,11 @@ def _train_new(
 def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: float) -> Result:
     """Train a run further from where it stopped."""
     from kqv.cli.progress import TrainingDisplay
+    from kqv.training import devices
     from kqv.training import digits as system
 
     recipe = run.recipe
-    differences = system.what_differs(run, group)
+    differences = devices.what_differs(run, group)
     display = TrainingDisplay()
     trainer = system.go_on(
         run, lambda name: _load(name, group), group.device,

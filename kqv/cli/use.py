@@ -33,7 +33,8 @@ def evaluate(
     """Score a run on its whole test set: accuracy, loss, and which classes it takes for which."""
     from kqv.cli.pictures import load_digits_with_progress
     from kqv.evaluation import score_pictures
-    from kqv.training.digits import choose_device, limited, load_network
+    from kqv.training.devices import choose_device
+    from kqv.training.digits import digits_recipe_of, limited, load_network
     from kqv.training.digits_task import vectors_of
     from kqv.training.run import Run
 
@@ -41,7 +42,7 @@ def evaluate(
     found = Run.find(run)
     chosen = choose_device(device)
     model = load_network(found).to(chosen)
-    recipe = found.recipe
+    recipe = digits_recipe_of(found)
     pictures = load_digits_with_progress(data or recipe.data.name)
     if data is None:
         pictures = limited(pictures, recipe)
@@ -127,7 +128,8 @@ def classify(
     import torch
 
     from kqv.data.pictures import prepare_steps
-    from kqv.training.digits import choose_device, load_network
+    from kqv.training.devices import choose_device
+    from kqv.training.digits import load_network
     from kqv.training.run import Run
 
     _check_plot(plot)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kqv.experiments.experiment import Experiment, Panel, Variant
-from kqv.training.recipes import DigitsPlan, DigitsRecipe, NetworkPlan, TrainingPlan, article
+from kqv.training.plans import TrainingPlan
+from kqv.training.recipes import DigitsPlan, DigitsRecipe, NetworkPlan, article
 
 ACCURACY = Panel("How much is right", ("validation_accuracy",), "accuracy")
 

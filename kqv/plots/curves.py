@@ -81,7 +81,7 @@ def _draw(axes: Axes, part: Part) -> None:
         shown = [100 * value for value in values] if part.unit == "accuracy" else values
         axes.plot(
             epochs, shown, DASHES[dash % len(DASHES)], color=COLOURS[colour % len(COLOURS)], label=label or None,
-            linewidth=1.6 if dash == 0 else 1.0,
+            linewidth=1.6 if dash == 0 else 1.0, marker="o" if len(epochs) == 1 else "",  # no line goes through one point
         )  # fmt: skip
     axes.set_title(part.title)
     axes.set_xlabel("epoch")

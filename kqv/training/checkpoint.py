@@ -16,8 +16,8 @@ from kqv.errors import ADVICE, RunError
 from kqv.tensors import Tensors, header_of, opened, read_tensors, write_tensors
 from kqv.training.parsing import parsed
 from kqv.training.patience import PatienceState
+from kqv.training.plans import Plan
 from kqv.training.randomness import RandomCounters
-from kqv.training.recipes import Plan
 
 
 class Counters(Plan):

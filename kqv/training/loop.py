@@ -20,8 +20,8 @@ from kqv.training.checkpoint import Checkpoint, Counters
 from kqv.training.distributed import ALONE, Group
 from kqv.training.optimizers import Optimizer
 from kqv.training.patience import Patience
+from kqv.training.plans import TrainingPlan
 from kqv.training.randomness import random_state, restore_random_state
-from kqv.training.recipes import TrainingPlan
 from kqv.training.run import Run
 from kqv.training.schedules import share
 from kqv.training.signals import stop_signals
@@ -143,7 +143,7 @@ class Trainer:
         with self.run.locked() if first else nullcontext(), threads_for(self.task.work), stop_signals(alone) as asked:
             self._begin()
             while not self.ended:
-                scored = self._stride()
+                scored = self._stride(asked)
                 self.seconds = time.monotonic() - self._began
                 self._show(scored)
                 overdue = time.monotonic() - self._saved_at >= self.checkpoint_seconds
@@ -170,7 +170,7 @@ class Trainer:
         """Whether the last step is made, or training is to stop early."""
         return self.step >= self.steps or self.patience.is_over
 
-    def _stride(self) -> bool:
+    def _stride(self, asked: Callable[[], int]) -> bool:
         """A few quick steps or one slow one, up to an evaluation; True when there was one.
 
         What happens between steps then costs little also where a step takes microseconds. Several processes have to
@@ -183,7 +183,7 @@ class Trainer:
             self._advance()
             if self._measure():
                 return True
-            if self.group.size > 1 or time.monotonic() >= until:
+            if self.group.size > 1 or asked() or time.monotonic() >= until:
                 return False
 
     def _advance(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import FiniteFloat, NonNegativeInt
 
-from kqv.training.recipes import Plan
+from kqv.training.plans import Plan
 
 
 class PatienceState(Plan):
@@ -30,7 +30,7 @@ class Patience:
 
     def see(self, scores: Mapping[str, float]) -> None:
         """Take note of an evaluation's scores."""
-        score, state = scores.get("accuracy", -scores["loss"]), self.state
+        score, state = scores["accuracy"] if "accuracy" in scores else -scores["loss"], self.state
         if state.best is None or score > state.best:
             self.state = state.model_copy(update={"best": score, "waited": 0})
         elif self.evaluations and state.waited + 1 >= self.evaluations and state.halved < self.halvings:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from kqv.errors import ADVICE, RunError
 from kqv.training.distributed import ALONE, Group
-from kqv.training.recipes import Plan
+from kqv.training.plans import Plan
 
 
 class RandomCounters(Plan):

@@ -1,49 +1,17 @@
-"""Recipes: all that makes a training run, as typed, frozen, validated objects, each made by a named function."""
+"""Recipes of the digit recogniser: all that makes a run, typed, frozen, validated, each made by a named function."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator
+from pydantic import Field, PositiveInt, field_validator
 
 from kqv.data.distortions import Distortion
 from kqv.errors import Error
 from kqv.models.activations import Activation
 from kqv.models.initialisation import Initialisation
 from kqv.models.recogniser import Cost, Output
-
-
-class Plan(BaseModel):
-    """A frozen part of a recipe; unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class TrainingPlan(Plan):
-    """How to train: the optimizer and its schedule, batches, length and seed. `steps` rules over `epochs`.
-
-    `weight_decay` and `l1` are the textbook's λ/n and λ₁/n. `early_stopping`: after so many evaluations without a new
-    best the learning rate is halved (`halvings` times), then training stops. `monitor`: what is measured beside the
-    validation set: the training set's scores, and the size of the gradient by layer.
-    """
-
-    optimizer: Literal["gradient-descent", "adamw"] = "adamw"
-    learning_rate: float = Field(gt=0)
-    momentum: float = Field(default=0.0, ge=0, lt=1)
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = Field(default=0.0, ge=0)
-    l1: float = Field(default=0.0, ge=0)
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    warm_up: int = Field(default=0, ge=0)
-    floor: float = Field(default=0.0, ge=0, le=1)
-    clip: float | None = Field(default=None, gt=0)
-    early_stopping: PositiveInt | None = None
-    halvings: int = Field(default=0, ge=0)
-    monitor: tuple[Literal["training", "gradients"], ...] = ()
-    batch: PositiveInt
-    epochs: float | None = Field(default=None, gt=0)
-    steps: PositiveInt | None = None
-    seed: int = Field(default=1, ge=0, lt=2**63)
+from kqv.training.plans import Plan, TrainingPlan
 
 
 class NetworkPlan(Plan):

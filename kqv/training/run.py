@@ -1,7 +1,8 @@
 """A run directory is all there is to a training run: recipe, versions, seed, classes, weights, state, metrics.
 
 config.json              recipe, seed, versions, fingerprint of the data; written last, so what has it is whole
-classes.json             names of the classes, rows and columns of the pictures
+classes.json             of digits: names of the classes, rows and columns of the pictures
+tokenizer.json           of texts: the vocabulary
 model.safetensors        the weights
 checkpoint.safetensors   what is needed to go on bit-identically
 metrics.jsonl            one line a measurement
@@ -16,21 +17,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import PositiveInt, TypeAdapter, ValidationError
+from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from kqv.errors import ADVICE, Error, RunError
 from kqv.files import make_folder, reason, write_json, write_text
+from kqv.training.gpt_recipes import GPTRecipe
 from kqv.training.parsing import one_line, parsed, read_json
-from kqv.training.recipes import DigitsRecipe, Plan
+from kqv.training.plans import Plan
+from kqv.training.recipes import DigitsRecipe
 
 FORMAT = 1
-CONFIG, CLASSES, MODEL, CHECKPOINT, METRICS = (
-    "config.json", "classes.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl",
+CONFIG, CLASSES, TOKENIZER, MODEL, CHECKPOINT, METRICS = (
+    "config.json", "classes.json", "tokenizer.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl",
 )  # fmt: skip
 RUNS = Path("runs")
+
+Recipe = Annotated[DigitsRecipe | GPTRecipe, Field(discriminator="system")]
 
 
 class DataFacts(Plan):
@@ -54,7 +59,7 @@ class Config(Plan):
     """All of `config.json`: the resolved recipe, where and with what it is trained."""
 
     format: int = FORMAT
-    recipe: DigitsRecipe
+    recipe: Recipe
     versions: dict[str, str]
     device: str
     threads: PositiveInt
@@ -119,13 +124,12 @@ class Run:
                 shutil.rmtree(self.path, ignore_errors=True)
                 raise
 
-    def describe(self, config: Config, classes: Classes) -> None:
-        """Write what is known at the start. This makes the directory a run, so it comes after everything else."""
+    def write_classes(self, classes: Classes) -> None:
+        """Write `classes.json`."""
         write_json(self.path / CLASSES, classes)
-        self.write_config(config)
 
     def write_config(self, config: Config) -> None:
-        """Write `config.json`."""
+        """Write `config.json`. This makes the directory a run, so at the start it comes after everything else."""
         write_json(self.path / CONFIG, config.model_dump(mode="json"))
 
     @property
@@ -141,7 +145,7 @@ class Run:
         return parsed(Config, content, path)
 
     @property
-    def recipe(self) -> DigitsRecipe:
+    def recipe(self) -> DigitsRecipe | GPTRecipe:
         """The run's recipe."""
         return self.config.recipe
 
@@ -153,6 +157,11 @@ class Run:
             return TypeAdapter(Classes).validate_python(read_json(path))
         except ValidationError as failure:
             raise RunError(f"{path} is damaged: {one_line(failure)}; {ADVICE}") from None
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The vocabulary of a model of texts."""
+        return self.path / TOKENIZER
 
     @property
     def model_file(self) -> Path:

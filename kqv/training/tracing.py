@@ -10,9 +10,10 @@ from kqv.operations import argmax
 from kqv.tensors import read_tensors
 from kqv.trace.recorder import note
 from kqv.trace.trace import Trace
-from kqv.training.digits import load_network, make_optimizer
+from kqv.training.digits import load_network
 from kqv.training.optimizers import Optimizer
 from kqv.training.run import Run
+from kqv.training.starting import make_optimizer
 
 
 def trace_pictures(

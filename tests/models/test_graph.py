@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import BackwardCFunction
 from twins import batch, gpt
 
+from kqv.models.convolutional import ConvolutionalNetwork
 from kqv.models.network import Network
 from kqv.operations import OPERATIONS, cross_entropy
 
@@ -42,6 +43,14 @@ def network_loss(**choices: object) -> Tensor:
     return network.loss(network(network.vector(pictures)), labels)
 
 
+def convolutional_loss(**choices: object) -> Tensor:
+    """The loss of a small convolutional network on four pictures."""
+    torch.manual_seed(4)
+    network = ConvolutionalNetwork((12, 14), "abc", maps=(2, 3), kernel=3, hidden=(5,), **choices)  # type: ignore[arg-type]
+    pictures, labels = torch.randint(0, 256, (4, 12, 14), dtype=torch.uint8), torch.randint(0, 3, (4,))
+    return network.loss(network(network.vector(pictures)), labels)
+
+
 LOSSES: dict[str, Callable[[], Tensor]] = {
     "gpt, fused attention": lambda: gpt_loss(written_out=False, bias=True),
     "gpt, attention written out": lambda: gpt_loss(written_out=True, bias=True),
@@ -49,6 +58,9 @@ LOSSES: dict[str, Callable[[], Tensor]] = {
     "network": network_loss,
     "network, cross-entropy and relu": lambda: network_loss(cost="cross-entropy", activation="relu"),
     "network, tanh and dropout": lambda: network_loss(activation="tanh", dropout=0.5),
+    "network, cross-entropy of sigmoids": lambda: network_loss(cost="cross-entropy", output="sigmoid"),
+    "convolutional": convolutional_loss,
+    "convolutional, padding, tanh and dropout": lambda: convolutional_loss(padding=1, activation="tanh", dropout=0.5),
 }
 
 

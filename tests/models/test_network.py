@@ -77,6 +77,53 @@ def test_gradients_agree_with_finite_differences(activation: str, cost: str) -> 
             assert float(parameter.grad.view(-1)[place]) == pytest.approx((costs[0] - costs[1]) / (2 * step), abs=1e-8)
 
 
+@pytest.mark.parametrize("sizes", [[6, 4], [6, 5, 4], [6, 5, 3, 4]])
+def test_cross_entropy_of_sigmoid_outputs_is_the_textbooks(sizes: list[int]) -> None:
+    """C = −1/n·Σ_x Σ_j [y·ln a + (1 − y)·ln(1 − a)] with δ^L = a − y (Nielsen ch. 3, eqs. (63), (66))."""
+    torch.manual_seed(2)
+    network = Network(sizes, cost="cross-entropy", output="sigmoid").double()
+    x = torch.rand(3, sizes[0], dtype=torch.float64)
+    labels = torch.tensor([1, 3, 0])
+    outputs = network(x)
+    loss = network.loss(outputs, labels)
+    loss.backward()
+
+    activations = [x.numpy()]
+    for layer in network.layers:
+        weight, bias = layer.weight.detach().numpy(), layer.bias.detach().numpy()
+        activations.append(sigmoid(activations[-1] @ weight.T + bias))
+    a, y = activations[-1], np.eye(sizes[-1])[labels.numpy()]
+    cost = -np.sum(y * np.log(a) + (1 - y) * np.log(1 - a)) / len(x)
+    assert loss.item() == pytest.approx(cost, rel=1e-13)
+    np.testing.assert_allclose(network.shares(outputs).detach().numpy(), a, rtol=0, atol=1e-14)
+    delta = (a - y) / len(x)
+    for place in reversed(range(len(network.layers))):
+        layer, below = network.layers[place], activations[place]
+        np.testing.assert_allclose(layer.weight.grad.numpy(), delta.T @ below, rtol=0, atol=1e-14)
+        np.testing.assert_allclose(layer.bias.grad.numpy(), delta.sum(0), rtol=0, atol=1e-14)
+        delta = (delta @ layer.weight.detach().numpy()) * below * (1 - below)
+
+
+def test_outputs_go_with_their_cost() -> None:
+    assert Network([4, 3]).output == "sigmoid"
+    assert Network([4, 3], cost="cross-entropy").output == "softmax"
+    assert Network([4, 3], cost="cross-entropy", output="sigmoid").output == "sigmoid"
+    with pytest.raises(Error, match="choose the cost cross-entropy for softmax"):
+        Network([4, 3], cost="quadratic", output="softmax")
+
+
+def test_sigmoid_outputs_of_a_surely_wrong_network_have_a_finite_cost_and_slope() -> None:
+    """Where σ(z) rounds to 1, ln(1 − σ(z)) would be −∞; the cost is z itself."""
+    network = Network([1, 2], cost="cross-entropy", output="sigmoid").double()
+    with torch.no_grad():
+        network.layers[0].weight.zero_()
+        network.layers[0].bias.copy_(torch.tensor([1000.0, -1000.0]))
+    loss = network.loss(network(torch.zeros(1, 1, dtype=torch.float64)), torch.tensor([1]))
+    loss.backward()
+    assert loss.item() == 2000
+    assert network.layers[0].bias.grad.tolist() == [1, -1]
+
+
 def test_confidence_is_softmax_of_logits_and_the_sigmoids_themselves() -> None:
     x = torch.rand(2, 5)
     modern = Network([5, 4, 3], "relu", "cross-entropy", "he-normal")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -21,6 +23,8 @@ MAKERS: dict[str, Any] = {
     "with decay": lambda named: GradientDescentOptimizer(named, 0.3, weight_decay=0.1),
     "with momentum": lambda named: GradientDescentOptimizer(named, 0.1, momentum=0.9),
     "with momentum and decay": lambda named: GradientDescentOptimizer(named, 0.1, weight_decay=0.1, momentum=0.5),
+    "with L1": lambda named: GradientDescentOptimizer(named, 0.3, l1=0.05),
+    "with L1, momentum and decay": lambda named: GradientDescentOptimizer(named, 0.1, 0.1, momentum=0.5, l1=0.05),
     "AdamW": lambda named: AdamWOptimizer(named, 0.01, weight_decay=0.1),
     "AdamW without decay": lambda named: AdamWOptimizer(named, 0.01, weight_decay=0.0, betas=(0.8, 0.95), epsilon=1e-3),
 }
@@ -106,6 +110,65 @@ def test_decay_takes_matrices_only() -> None:
     optimizer.step()
     torch.testing.assert_close(named["layer.weight"].detach(), before["layer.weight"] * (1 - 0.1 * 0.5))
     assert torch.equal(named["layer.bias"].detach(), before["layer.bias"])
+
+
+@pytest.mark.parametrize(("decay", "momentum"), [(0.0, 0.0), (0.2, 0.0), (0.2, 0.7)])
+def test_l1_is_the_textbooks_rule_and_takes_matrices_only(decay: float, momentum: float) -> None:
+    """In NumPy: v' = μ·v + ∂C/∂w + λ·w + λ₁·sgn w for matrices, v' = μ·v + ∂C/∂b for biases."""
+    named, l1, rate = parameters(torch.float64), 0.4, 0.1
+    with torch.no_grad():
+        named["layer.weight"][2, 3] = 0.0  # where the sign is 0
+    optimizer = GradientDescentOptimizer(named.items(), rate, decay, momentum, l1)
+    weight, bias = (named[key].detach().numpy().copy() for key in ("layer.weight", "layer.bias"))
+    velocity, bias_velocity = np.zeros_like(weight), np.zeros_like(bias)
+    for step in range(4):
+        give_gradients(named, step)
+        gradient, bias_gradient = (named[key].grad.numpy().copy() for key in ("layer.weight", "layer.bias"))
+        velocity = momentum * velocity + gradient + decay * weight + l1 * np.sign(weight)
+        bias_velocity = momentum * bias_velocity + bias_gradient
+        weight, bias = weight - rate * velocity, bias - rate * bias_velocity
+        optimizer.step()
+        np.testing.assert_allclose(named["layer.weight"].detach().numpy(), weight, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(named["layer.bias"].detach().numpy(), bias, rtol=0, atol=1e-13)
+    assert optimizer.settings_of(named["layer.weight"])["l1"] == l1
+    assert optimizer.settings_of(named["layer.bias"])["l1"] == 0
+
+
+def test_l1_is_seen_in_the_arithmetic() -> None:
+    torch.manual_seed(1)
+    model = Network([4, 3, 2])
+    optimizer = GradientDescentOptimizer(model.named_parameters(), 0.3, l1=0.05)
+    with Trace(model) as trace:
+        squared_error(model(torch.randn(5, 4)), torch.rand(5, 2)).backward()
+    before = model.layers[0].weight.detach().clone()
+    gradient = model.layers[0].weight.grad.clone()
+    trace.step(optimizer)
+    for out, place in ((0, 0), (1, 2), (2, 3)):
+        found = trace.cell(f"update:layers.0.weight[{out},{place}]")
+        w, slope = float(before[out, place]), float(gradient[out, place])
+        assert found.evaluated == pytest.approx(w - 0.3 * (slope + 0.05 * math.copysign(1, w)), rel=1e-12)
+        assert found.value == float(model.layers[0].weight.detach()[out, place])
+        assert found.agrees
+        assert "sgn" in found.text(100).split("numbers", 1)[1], "the numbers show the sign"
+    assert "sgn" not in trace.cell("update:layers.0.bias[1]").text(100).split("numbers", 1)[1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_the_plain_fast_step_is_pytorchs(dtype: torch.dtype) -> None:
+    ours, theirs = parameters(dtype), parameters(dtype)
+    optimizer = GradientDescentOptimizer(ours.items(), 0.3)
+    reference = torch.optim.SGD(theirs.values(), lr=0.3, foreach=False, fused=False)
+    for step, share in enumerate(SHARES):
+        optimizer.set_share(share)
+        reference.param_groups[0]["lr"] = 0.3 * share
+        give_gradients(ours, step)
+        give_gradients(theirs, step)
+        if step == 2:  # a parameter that the loss did not reach
+            ours["layer.bias"].grad = theirs["layer.bias"].grad = None
+        optimizer.step()
+        reference.step()
+        for key, parameter in ours.items():
+            assert torch.equal(parameter.detach(), theirs[key].detach()), (key, step)
 
 
 def test_plain_gradient_descent_remembers_nothing() -> None:

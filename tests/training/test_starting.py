@@ -13,7 +13,8 @@ from kqv import tensors
 from kqv.data.digits import DigitData
 from kqv.errors import Error
 from kqv.training import digits
-from kqv.training.digits import changed, device_of, load, load_network, recipe_of, what_differs
+from kqv.training.devices import device_of, what_differs
+from kqv.training.digits import changed, load, load_network, recipe_of
 from kqv.training.distributed import Group
 from kqv.training.recipes import DigitsRecipe, TrainingPlan
 from kqv.training.run import Run, list_runs, new_path

@@ -1,0 +1,143 @@
+"""Beginning a run and going on with one: the same for all systems, which bring their task and the facts of the data."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from kqv.errors import Error, RunError
+from kqv.training.checkpoint import Checkpoint
+from kqv.training.distributed import Group
+from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Task, Trainer
+from kqv.training.optimizers import AdamWOptimizer, GradientDescentOptimizer, Optimizer
+from kqv.training.pace import steps_within
+from kqv.training.plans import TrainingPlan
+from kqv.training.run import Config, DataFacts, Lengthened, Recipe, Run
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a system brings: its task, the facts of its data, and what writes its own files into the run."""
+
+    task: Task
+    facts: DataFacts
+    describe: Callable[[Run], None]
+
+
+def make_optimizer(model: nn.Module, plan: TrainingPlan) -> Optimizer:
+    """The plan's optimizer over all of the model's parameters."""
+    named = model.named_parameters()
+    if plan.optimizer == "adamw":
+        return AdamWOptimizer(named, plan.learning_rate, plan.weight_decay, plan.betas)
+    return GradientDescentOptimizer(named, plan.learning_rate, plan.weight_decay, plan.momentum, plan.l1)
+
+
+def begin(
+    recipe: Recipe, prepare: Callable[[], Prepared], path: Path, group: Group, *, minutes: float | None = None,
+    weights_from: Run | None = None, listener: Listener | None = None, checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> tuple[Run, Trainer]:  # fmt: skip
+    """A new run, ready to train, in an empty or new folder. `minutes` sets the steps from the measured time of a few.
+
+    Raises `Error` where the folder is taken or cannot be written; then nothing of the run is left.
+    """
+    run = Run(path)
+    if group.is_first:
+        run.require_free()
+    try:
+        prepared = prepare()
+        task = prepared.task
+        recipe = _with_steps(recipe, task, minutes, group)
+        trainer = Trainer(
+            task, make_optimizer(task.model, recipe.training), recipe.training, run, listener,
+            checkpoint_seconds=checkpoint_seconds, group=group,
+        )  # fmt: skip
+        with run.made() if group.is_first else nullcontext():
+            trainer.save()
+            if group.is_first:
+                prepared.describe(run)
+                run.write_config(_config(recipe, prepared.facts, group, weights_from))
+    except BaseException:
+        if group.is_first:
+            with suppress(OSError):  # an empty folder that was made for the run; one with anything in it stays
+                path.rmdir()
+        raise
+    return run, trainer
+
+
+def _with_steps(recipe: Recipe, task: Task, minutes: float | None, group: Group) -> Recipe:
+    plan = recipe.training
+    steps = plan.steps
+    if minutes is not None:
+        steps = steps_within(minutes, task, make_optimizer(task.model, plan), group)
+    elif steps is None:
+        steps = max(1, round((plan.epochs or 1) * task.evaluate_every))
+    return recipe.model_copy(update={"training": plan.model_copy(update={"steps": steps})})
+
+
+def _versions() -> dict[str, str]:
+    return {"kqv": version("kqv"), "torch": torch.__version__, "python": platform.python_version()}
+
+
+def _config(recipe: Recipe, facts: DataFacts, group: Group, weights_from: Run | None) -> Config:
+    return Config(
+        recipe=recipe,
+        versions=_versions(),
+        device=group.device.type,
+        threads=torch.get_num_threads(),
+        processes=group.size,
+        data=facts,
+        weights_from=None if weights_from is None else str(weights_from.path),
+    )
+
+
+def take_up(
+    run: Run, prepare: Callable[[Any], Prepared], group: Group, *, steps: int | None = None,
+    listener: Listener | None = None, checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> Trainer:  # fmt: skip
+    """The trainer of an existing run, where its checkpoint left it; `prepare` takes its recipe.
+
+    With other `steps` the learning rate's schedule is stretched over the new number, and the run remembers it.
+    Raises `RunError` when its data changed since, or the run is damaged; `Error` for fewer steps than it made.
+    """
+    config = run.config
+    checkpoint = Checkpoint.read(run.checkpoint_file)
+    if steps is not None and steps != config.recipe.training.steps:
+        config = _lengthened(run, config, checkpoint.counters.step, steps)
+    recipe = config.recipe
+    if group.device.type == "cpu":
+        torch.set_num_threads(config.threads)  # sums are split as before
+    prepared = prepare(recipe)
+    if prepared.facts.sha256 != config.data.sha256:
+        raise RunError(
+            f"the data {prepared.facts.name!r} is not what {run.path} was trained on; put the old data back, say with "
+            f"--data where it is, or start a new run from its weights: kqv train {recipe.system} --from {run.path}"
+        )
+    task = prepared.task
+    trainer = Trainer(
+        task, make_optimizer(task.model, recipe.training), recipe.training, run, listener,
+        checkpoint_seconds=checkpoint_seconds, group=group,
+    )  # fmt: skip
+    trainer.resume(checkpoint)
+    if config != run.config and group.is_first:
+        with run.locked():
+            run.write_config(config)
+    return trainer
+
+
+def _lengthened(run: Run, config: Config, done: int, steps: int) -> Config:
+    """The configuration with another number of steps; `Error` where more are made already."""
+    if steps <= done:
+        raise Error(f"{run.path} has made {done:,} steps already; give --steps more than that, or leave it out")
+    plan = config.recipe.training
+    assert plan.steps is not None
+    recipe = config.recipe.model_copy(update={"training": plan.model_copy(update={"steps": steps})})
+    change = Lengthened(at_step=done, steps_before=plan.steps)
+    return config.model_copy(update={"recipe": recipe, "lengthened": (*config.lengthened, change)})
