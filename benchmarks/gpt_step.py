@@ -91,7 +91,7 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(0)
-    ours = GPT(vocab, context, model, heads, blocks, bias, written_out)
+    ours = GPT(vocab, context, model, heads, blocks, bias, written_out=written_out)
     plain = PlainGPT(vocab, context, model, heads, blocks, bias)
     plain.load_state_dict(ours.state_dict())
     text = torch.randint(0, vocab, (batch, context + 1))

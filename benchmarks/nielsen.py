@@ -23,17 +23,10 @@ import torch
 from digits import kqv as command
 from numpy_network import NumpyNetwork, Pair
 
-from kqv.data.digits import Pictures, load_digits
+from kqv.data.columns import load_data_wrapper
 from kqv.models.network import Network
 
 EPOCHS, BATCH, ETA = 30, 10, 3.0
-
-
-def columns(pictures: Pictures) -> list[Pair]:
-    """Pictures as the book has them: x [784, 1] from 0 to 1 in float32, y a one in a column of zeros."""
-    wanted = np.eye(10)
-    xs = (pictures.pixels.reshape(len(pictures), -1, 1) / 255).astype(np.float32)
-    return [(x, wanted[:, [label]]) for x, label in zip(xs, pictures.labels, strict=True)]
 
 
 def numpy_epoch(train: list[Pair], test: list[tuple[np.ndarray, int]]) -> float:
@@ -70,9 +63,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     seeds = range(1, parser.parse_args().seeds + 1)
-    data = load_digits("mnist")
-    train = columns(data.train)
-    test = [(x, int(label)) for (x, _), label in zip(columns(data.test), data.test.labels, strict=True)]
+    train, _, test = load_data_wrapper("mnist")
     loop, book, recipe, final, best, recipes = [], [], [], [], [], []
     for seed in seeds:
         loop.append(numpy_epoch(train, test))
@@ -92,7 +83,7 @@ def main() -> None:
             f"{name}: {statistics.median(times):.3f} s an epoch, the loop {slow:.2f} s: 1/{1 / ratio:.1f} of its time"
         )
     print(f"Network.SGD: last epoch {statistics.mean(final):.2f} % ± {statistics.stdev(final):.2f}, best epoch "
-          f"{statistics.mean(best):.2f} % ± {statistics.stdev(best):.2f}; recipe, last epoch: "
+          f"{statistics.mean(best):.2f} % ± {statistics.stdev(best):.2f}; recipe: "
           f"{statistics.mean(recipes):.2f} % ± {statistics.stdev(recipes):.2f} (test set, {len(final)} seeds)")  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class NumpyNetwork:
 
     def __init__(self, sizes: Sequence[int]) -> None:
         self.biases = [np.random.randn(out, 1) for out in sizes[1:]]
-        self.weights = [np.random.randn(out, into) for into, out in zip(sizes[:-1], sizes[1:], strict=True)]
+        self.weights = [np.random.randn(out, into) for into, out in pairwise(sizes)]
 
     def feedforward(self, a: Array) -> Array:
         for b, w in zip(self.biases, self.weights, strict=True):

@@ -18,7 +18,7 @@ comment can stand for three other things:
     <!-- file rebuild/NAME.py -->     the file as it stands then
 
 All of it runs in one temporary folder, in the order in which it stands, so that what one makes the next can use.
-Figures that commands write to pictures/ there are kept beside the guides.
+Figures (PNG) that commands write there are kept in guide/pictures.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _LASTING = [
         r"\$ .*",  # the command
         r"(grad:|update:)?[\w.]+(\[[^]]*\])? =",  # a cell
         r"  formula .*",
-        r"  [\w.]+ \[[^]]*\]",  # a row of the table of tensors
+        r" *[\w.]+ +\[[^]]*\]",  # a row of a table of tensors
         r"  +(--\w+|[│╭╰]).*",  # a command's help
         r"(Epoch \d+|kqv\.errors\.\w+): ?",  # the book's monitoring, an error in Python
         r"[✓✗○●] +\S.*?(?=  |$)",  # an exercise, or what a check says of a function
@@ -162,7 +162,9 @@ def generated(keep_pictures: bool = False) -> dict[Path, str]:
         for path in sorted(GUIDE.glob("*.md")):
             pages[path] = guide_page(path.read_text(encoding="utf-8"), Path(folder))
         if keep_pictures:
-            shutil.copytree(Path(folder) / PICTURES.name, PICTURES, dirs_exist_ok=True)
+            PICTURES.mkdir(exist_ok=True)
+            for figure in Path(folder).glob("*.png"):
+                shutil.copy(figure, PICTURES)
     return pages
 
 

@@ -49,7 +49,7 @@ def done(step: dict[str, Any], names: dict[str, Any]) -> str:
         return written(Path(step["path"]), text)
     if kind == "file":
         return Path(step["path"]).read_text(encoding="utf-8")
-    work = (lambda: main(shlex.split(text)[1:])) if kind == "command" else (lambda: exec(text, names))  # noqa: S102
+    work = (lambda: main(shlex.split(text)[1:])) if kind == "command" else (lambda: exec(text, names))
     output, well = captured(work)
     if well == step["fails"]:
         raise SystemExit(f"{text} {'failed' if step['fails'] is False else 'did not fail'}:\n{output}")

@@ -7,7 +7,9 @@ with kqv.Trace(model) as trace:
     model(x)
 print(trace)
 
+training_data, validation_data, test_data = kqv.load_data_wrapper()
 network = kqv.Network([784, 30, 10])
+network.SGD(training_data, 30, 10, 3.0, test_data=test_data)
 """
 
 from __future__ import annotations
@@ -17,18 +19,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kqv.data.columns import load_data_wrapper as load_data_wrapper
     from kqv.models.network import Network as Network
     from kqv.trace.recorder import note as note
     from kqv.trace.trace import Trace as Trace
     from kqv.training.digits import load as load
 
 __version__ = version("kqv")
-__all__ = ["Network", "Trace", "load", "note"]
+__all__ = ["Network", "Trace", "load", "load_data_wrapper", "note"]
 
 _HOMES = {
     "Network": "kqv.models.network",
     "Trace": "kqv.trace.trace",
     "load": "kqv.training.digits",
+    "load_data_wrapper": "kqv.data.columns",
     "note": "kqv.trace.recorder",
 }
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kqv.models.gpt import GPT
 from kqv.models.recogniser import Recogniser
 
 CHUNK = 2000
+TOKENS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -109,3 +113,51 @@ def first_layer_pictures(model: nn.Module, shape: tuple[int, int]) -> npt.NDArra
     if weight.ndim == 2 and weight.shape[1] == shape[0] * shape[1]:
         return np.asarray(weight.reshape(-1, *shape))
     return None
+
+
+@dataclass(frozen=True)
+class TextScores:
+    """Scores of a model of text: `loss` in nats for each token, and how many `tokens` were predicted."""
+
+    loss: float
+    tokens: int
+    bytes_per_token: float
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss): among how many equally likely tokens the model is undecided, on average."""
+        return math.exp(self.loss)
+
+    @property
+    def bits_per_byte(self) -> float:
+        """The loss in bits for each byte of the text, which models with different vocabularies can be compared by."""
+        return self.loss / math.log(2) / self.bytes_per_token
+
+
+@torch.no_grad()
+def score_text(
+    model: GPT, ids: npt.NDArray[Any], context: int, bytes_per_token: float, device: torch.device
+) -> TextScores:
+    """Score a model on a whole text of `ids`: windows of `context` tokens side by side, every token but the first
+    predicted once. The model is left in its mode."""
+    predicted = len(ids) - 1
+    total = 0.0
+    with in_evaluation_mode(model):
+        for first, length, count in _windows(predicted, context):
+            last = first + count * length
+            tokens = torch.from_numpy(ids[first : last + 1].astype(np.int64)).to(device)
+            logits = model(tokens[:-1].view(count, length))
+            total += float(model.loss(logits, tokens[1:].view(count, length))) * count * length
+    return TextScores(total / predicted, predicted, bytes_per_token)
+
+
+def _windows(predicted: int, context: int) -> Iterator[tuple[int, int, int]]:
+    """(first token, length, how many windows of that length) for several windows at once, then for the rest."""
+    at_once = max(1, TOKENS_AT_ONCE // context)
+    first = 0
+    while predicted - first >= context:
+        count = min(at_once, (predicted - first) // context)
+        yield first, context, count
+        first += count * context
+    if first < predicted:
+        yield first, predicted - first, 1

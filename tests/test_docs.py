@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+import kqv
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -58,4 +61,74 @@ def test_every_file_named_in_the_readme_exists() -> None:
 
 def test_generating_takes_only_kqv_commands(generate: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="only kqv commands"):
-        generate.run(["rm -rf something"], tmp_path)
+        generate.run([generate.command("rm -rf something")], tmp_path)
+
+
+GUIDE = """
+<!-- python -->
+```python
+sizes = [784, 10]
+```
+
+<!-- python -->
+```python
+print("a")
+print(sizes)
+```
+```
+old
+```
+
+<!-- $ kqv --version | last 1 -->
+```
+old
+```
+
+<!-- $ kqv rebuild sigmoid -->
+```
+```
+
+<!-- body of rebuild/sigmoid.py -->
+```python
+    return z
+```
+
+<!-- file rebuild/sigmoid.py -->
+```python
+```
+"""
+
+
+def test_a_guide_shows_commands_python_and_files_in_one_session(generate: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    page = generate.guide_page(GUIDE, tmp_path)
+    assert "```python\nsizes = [784, 10]\n```\n\n" in page  # prints nothing, so no block follows
+    assert "print(sizes)\n```\n```\na\n[784, 10]\n```\n" in page
+    assert f"$ kqv --version\n…\nkqv {kqv.__version__}\n```" in page
+    assert page.rstrip().endswith('"""\n    return z\n```')
+    assert generate.skeleton(page) == generate.skeleton(generate.guide_page(page, tmp_path / "again"))
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        ("<!-- $ kqv evaluate nothing -->\n```\n```", "failed"),
+        ("<!-- $ kqv --version | fails -->\n```\n```", "did not fail"),
+        ("<!-- python -->\n```python\n1 / 0\n```", "ZeroDivisionError"),
+        ("<!-- python | fails -->\n```python\n1 + 1\n```", "did not fail"),
+    ],
+)
+def test_a_guide_whose_steps_go_otherwise_is_refused(
+    block: str, words: str, generate: ModuleType, tmp_path: Path
+) -> None:
+    with pytest.raises(SystemExit, match=words):
+        generate.guide_page(block, tmp_path)
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "guide").glob("*.md")), ids=lambda path: path.stem)
+def test_a_guide_s_figures_and_links_are_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert (path.parent / link).exists(), link
+    for figure in re.findall(r"\]\(pictures/([^)]+)", text):
+        assert f"--plot {figure}" in text, f"no command of the guide draws {figure}"

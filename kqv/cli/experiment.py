@@ -36,18 +36,27 @@ def curves_of(run: Run, label: str) -> Curves:
     from kqv.plots.curves import Curves
 
     config = run.config
-    steps = -(-config.data.train // min(config.recipe.training.batch, config.data.train))
+    recipe = config.recipe
+    seen = min(recipe.training.batch, config.data.train)  # in a step: pictures, or the tokens of texts
+    if recipe.system == "gpt":
+        seen *= recipe.model.context
+    steps = config.data.train / seen if recipe.system == "gpt" else -(-config.data.train // seen)
     return Curves(label, [{**line, "epoch": line["step"] / steps} for line in run.metrics()])
 
 
 def plot_run(run: Run, path: Path) -> None:
     """One run's learning curves as a figure."""
+    from rich.markup import escape
+
+    from kqv.cli.console import notices
     from kqv.plots.curves import by_training, plot_curves
 
     training = curves_of(run, "")
-    accuracy = by_training("Right of the validation set", "accuracy", [training], ["validation_accuracy"])
-    cost = by_training("Cost: validation set, batches (dashed)", "cost", [training], ["validation_loss", "loss"])
-    plot_curves(f"{run.path.name}: {run.recipe.name}", [accuracy, cost], path)
+    parts = [by_training("Cost: validation set, batches (dashed)", "cost", [training], ["validation_loss", "loss"])]
+    if training.names("validation_accuracy"):
+        parts += [by_training("Right of the validation set", "accuracy", [training], ["validation_accuracy"])]
+    plot_curves(f"{run.path.name}: {run.recipe.name}", parts, path)
+    notices.print(f"drawn in [bold]{escape(str(path))}[/]")
 
 
 def report(experiment: Experiment, runs: list[Run], figure: Path, as_json: bool) -> None:
@@ -83,10 +92,14 @@ def _print_table(experiment: Experiment, rows: list[dict[str, Any]], figure: Pat
     from kqv.cli.console import console
 
     table = Table(title=experiment.question, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading in ("", "right at the end", "at best", "of the training pictures", "cost", "run"):
-        table.add_column(heading, justify="left" if heading in ("", "run") else "right")
+    keys = {"validation_accuracy": "right at the end", "best_validation_accuracy": "at best"}
+    if any("training_accuracy" in row for row in rows):
+        keys["training_accuracy"] = "of the training pictures"
+    for heading in ("", *keys.values(), "cost"):
+        table.add_column(heading, justify="right" if heading else "left")
+    table.add_column("run", overflow="fold")
     for row in rows:
-        percent = [row.get(key) for key in ("validation_accuracy", "best_validation_accuracy", "training_accuracy")]
+        percent = [row.get(key) for key in keys]
         cells = ["" if share is None else f"{100 * share:.1f} %" for share in percent]
         table.add_row(escape(row["variant"]), *cells, f"{row['validation_loss']:.3f}", f"[dim]{escape(row['run'])}[/]")
     console.print(table)

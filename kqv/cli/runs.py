@@ -82,14 +82,16 @@ def _describe(run: Run) -> dict[str, Any]:
     for line in measured:
         row |= {key: line[key] for key in _MEASURED if isinstance(line.get(key), int | float)}
     try:
-        saved = Checkpoint.read_step(run.checkpoint_file)
+        counters = Checkpoint.read_counters(run.checkpoint_file)
         if not run.model_file.is_file():
             raise RunError(f"{run.model_file} is missing")
     except RunError as failure:
         return row | {"state": "damaged", "problem": str(failure)}
     if run.is_training:
         return row | {"state": "training"}
-    return row | {"step": saved, "state": "finished" if saved >= row["steps"] else "stopped"}
+    stopped_early = recipe.training.early_stopping and counters.patience.waited >= recipe.training.early_stopping
+    state = "finished" if stopped_early or counters.step >= row["steps"] else "stopped"
+    return row | {"step": counters.step, "state": state}
 
 
 def _time(seconds: float) -> str:

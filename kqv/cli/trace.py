@@ -14,11 +14,17 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from kqv.data.text.tokenizers import Tokenizer
+    from kqv.trace.trace import Trace
     from kqv.training.run import Run
+
+MOST_NAMED = 512  # tokens up to which each is named beside its logit
 
 Input = Annotated[
     str | None,
-    typer.Argument(metavar="INPUT", help="A picture file, or the number of a test picture; default: 0."),
+    typer.Argument(
+        metavar="INPUT", help="Digits: a picture file, or the number of a test picture (default: 0). GPT: a text."
+    ),
 ]
 Label = Annotated[str | None, typer.Option(help="The right class of a picture file; default: what the model says.")]
 Cells = Annotated[
@@ -37,26 +43,16 @@ def trace(
     json: JsonFolder = None, training: Training = False,
 ) -> None:  # fmt: skip
     """Show every tensor of a pass, forward, backward and update, with its dimensions, formula and line of code."""
-    import torch
-
     from kqv.cli.console import console
-    from kqv.cli.drawing import drawn
     from kqv.training.run import Run
-    from kqv.training.tracing import as_batch, load_for_tracing, trace_pictures
 
     found = Run.find(run)
-    model, optimizer = load_for_tracing(found)
-    picture, known, origin = _picture(found, input)
-    wanted = known if label is None else _place(label, model.classes)
-    said = model.classify(torch.from_numpy(picture).unsqueeze(0))[0]
-    pictures, labels = as_batch(torch.from_numpy(picture), said.place if wanted is None else wanted)
-    recorded = trace_pictures(model, pictures, labels, optimizer, training)
-    recorded.annotate(dimension="class", labels=model.classes)
-    recorded.annotate("verdict", labels=[said.label])
-    recorded.annotate(
-        "labels", labels=[model.classes[int(labels)]], text="" if wanted is not None else "as the model says"
-    )
-    recorded.annotate("pixels", text=origin)
+    if found.recipe.system == "gpt":
+        if label is not None:
+            raise Error("--label says what a picture shows; a text's next tokens are its own")
+        recorded, heading, example = _text_traced(found, input, training)
+    else:
+        recorded, heading, example = _picture_traced(found, input, label, training)
     if html is not None:
         from kqv.trace.views.page import write_html
 
@@ -71,14 +67,70 @@ def trace(
         console.print(recorded.cell(text).text(), markup=False)
     if cell or html is not None or json is not None:
         return
-    truth = "nobody said what it is" if wanted is None else f"it is {model.classes[wanted]}"
-    console.print(f"{origin}: the model says [bold]{said.label}[/] ({100 * said.confidence:.1f} %); {truth}")
-    console.print(drawn(picture), markup=False)
+    console.print(heading, markup=False)
     console.print(recorded.table(), markup=False)
-    console.print(
-        f"\nany number: kqv trace {found.path} --cell 'layers.0.z[0,7]' --cell 'grad:layers.0.weight[7,30]'",
-        markup=False,
+    console.print(f"\nany number: kqv trace {found.path} {example}", markup=False)
+
+
+def _picture_traced(found: Run, input: str | None, label: str | None, training: bool) -> tuple[Trace, str, str]:
+    """The trace of a picture, what is said of it, and cells to look at."""
+    import torch
+
+    from kqv.cli.drawing import drawn
+    from kqv.training.tracing import as_batch, load_for_tracing, trace_pictures
+
+    model, optimizer = load_for_tracing(found)
+    picture, known, origin = _picture(found, input)
+    wanted = known if label is None else _place(label, model.classes)
+    said = model.classify(torch.from_numpy(picture).unsqueeze(0))[0]
+    pictures, labels = as_batch(torch.from_numpy(picture), said.place if wanted is None else wanted)
+    recorded = trace_pictures(model, pictures, labels, optimizer, training)
+    recorded.annotate(dimension="class", labels=model.classes)
+    recorded.annotate("verdict", labels=[said.label])
+    recorded.annotate(
+        "labels", labels=[model.classes[int(labels)]], text="" if wanted is not None else "as the model says"
     )
+    recorded.annotate("pixels", text=origin)
+    truth = "nobody said what it is" if wanted is None else f"it is {model.classes[wanted]}"
+    heading = f"{origin}: the model says {said.label} ({100 * said.confidence:.1f} %); {truth}\n{drawn(picture)}"
+    layer = next(name for name, _ in model.named_modules() if name.startswith("layers."))
+    return recorded, heading, f"--cell '{layer}.z[0,7]' --cell 'grad:{layer}.weight[7,30]'"
+
+
+def _text_traced(found: Run, input: str | None, training: bool) -> tuple[Trace, str, str]:
+    """The trace of a text, what the model expects after it, and cells to look at."""
+    import torch
+
+    from kqv.training.tracing import load_text_for_tracing, trace_text
+
+    loaded, optimizer = load_text_for_tracing(found)
+    text = input if input is not None else _beginning(found, loaded.tokenizer)
+    ids = loaded.tokenizer.encode(text)
+    most = loaded.model.context + 1
+    if not 2 <= len(ids) <= most:
+        raise Error(
+            f"a traced text has 2 to {most:,} tokens (the context, and one to predict); this one has {len(ids):,}"
+        )
+    recorded = trace_text(loaded.model, torch.from_numpy(ids.astype("int64")), optimizer, training)
+    tokens = [loaded.tokenizer.token_text(int(token)) for token in ids]
+    recorded.annotate("ids", labels=tokens[:-1], dimension="position")
+    recorded.annotate("targets", labels=tokens[1:], dimension="position")
+    for dimension in ("query", "key"):
+        recorded.annotate(dimension=dimension, labels=tokens[:-1])
+    if loaded.tokenizer.size <= MOST_NAMED:
+        vocabulary = [loaded.tokenizer.token_text(token) for token in range(loaded.tokenizer.size)]
+        recorded.annotate(dimension="vocab", labels=vocabulary)
+    heading = f"{len(ids)} tokens, each but the last has to say the one after it: {'·'.join(tokens)}"
+    place = len(ids) - 2
+    return recorded, heading, f"--cell 'blocks.0.attention.scores[0,0,{place},0]' --cell 'grad:tokens.weight[7,3]'"
+
+
+def _beginning(found: Run, tokenizer: Tokenizer) -> str:
+    """The first few tokens of the text that was held out."""
+    from kqv.cli.texts import load_text_with_progress
+
+    text = load_text_with_progress(found.recipe.data.name).validation
+    return str(tokenizer.decode(tokenizer.encode(text[:200])[:12]))
 
 
 def _place(label: str, classes: tuple[str, ...]) -> int:

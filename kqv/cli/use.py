@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kqv.data.pictures import Step
     from kqv.evaluation import DigitScores
     from kqv.models.recogniser import Verdict
+    from kqv.training.run import Run
 
 Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Picture files: PNG, JPEG and others.")]
 OtherData = Annotated[str | None, typer.Option("--data", help="Other data of the same classes, in place of the run's.")]
@@ -30,16 +31,31 @@ def evaluate(
     run: RunName, data: OtherData = None, split: Split = "test", plot: Plot = None, device: Device = "auto",
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Score a run on its whole test set: accuracy, loss, and which classes it takes for which."""
+    """Score a run on what it never saw: accuracy and which classes it takes for which; of a GPT loss and perplexity."""
+    from kqv.training.run import Run
+
+    found = Run.find(run)
+    if found.recipe.system == "gpt":
+        if plot is not None:
+            raise Error("--plot draws what a digit recogniser mistakes; a gpt run has no such figure")
+        from kqv.cli.evaluate_text import evaluate_text
+
+        evaluate_text(found, data, split, device, as_json)
+        return
+    _check_plot(plot)
+    evaluate_digits(found, data, split, plot, device, as_json)
+
+
+def evaluate_digits(
+    found: Run, data: str | None, split: str, plot: Path | None, device: str, as_json: bool
+) -> None:  # fmt: skip
+    """Score a digit recogniser on a whole set of pictures."""
     from kqv.cli.pictures import load_digits_with_progress
     from kqv.evaluation import score_pictures
     from kqv.training.devices import choose_device
     from kqv.training.digits import digits_recipe_of, limited, load_network
     from kqv.training.digits_task import vectors_of
-    from kqv.training.run import Run
 
-    _check_plot(plot)
-    found = Run.find(run)
     chosen = choose_device(device)
     model = load_network(found).to(chosen)
     recipe = digits_recipe_of(found)

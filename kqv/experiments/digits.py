@@ -22,13 +22,13 @@ def _changed(recipe: DigitsRecipe, name: str, model: dict[str, Any], training: d
 def slow_learning() -> Experiment:
     """Neurons that are surely wrong: with the quadratic cost they hardly learn, with the cross-entropy they do.
 
-    Nielsen ch. 3, "The cross-entropy cost function": with σ'(z) near 0, ∂C/∂w of the quadratic cost is near 0 too.
+    Nielsen ch. 3, "The cross-entropy cost function": with σ′(z) near 0, ∂C/∂w of the quadratic cost is near 0 too.
     """
     common = {"epochs": 30, "monitor": ("training",)}
     variants = (
         Variant("quadratic cost", _changed(article(), "quadratic", {}, common)),
         Variant(
-            "cross-entropy",
+            "cross-entropy, η 0.5",
             _changed(
                 article(), "cross-entropy", {"cost": "cross-entropy", "output": "sigmoid"},
                 {**common, "learning_rate": 0.5},
@@ -42,7 +42,7 @@ def slow_learning() -> Experiment:
     return Experiment(
         "slow-learning",
         "Why does a network that is badly wrong learn slowly?",
-        "With the quadratic cost the error is multiplied by σ'(z), which is near 0 for a saturated neuron.",
+        "With the quadratic cost the error is multiplied by σ′(z), which is near 0 for a saturated neuron.",
         variants,
         (ACCURACY, Panel("Cost of the training pictures", ("training_loss",), "cost")),
     )
@@ -98,7 +98,7 @@ def vanishing_gradients() -> Experiment:
     return Experiment(
         "vanishing-gradients",
         "Why do the first layers of a deep network learn so slowly?",
-        "Each sigmoid layer multiplies the gradient by w·σ'(z), and σ' is at most 1/4; ReLU's derivative is 1 or 0.",
+        "Each sigmoid layer multiplies the gradient by w·σ′(z), and σ′ is at most 1/4; ReLU's derivative is 1 or 0.",
         variants,
         (Panel("Size of ∂C/∂b", ("gradient_",), "‖∂C/∂b‖", each_variant=True, logarithmic=True), ACCURACY),
     )

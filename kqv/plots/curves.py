@@ -81,7 +81,8 @@ def _draw(axes: Axes, part: Part) -> None:
         shown = [100 * value for value in values] if part.unit == "accuracy" else values
         axes.plot(
             epochs, shown, DASHES[dash % len(DASHES)], color=COLOURS[colour % len(COLOURS)], label=label or None,
-            linewidth=1.6 if dash == 0 else 1.0, marker="o" if len(epochs) == 1 else "",  # no line goes through one point
+            linewidth=1.6 if dash == 0 else 1.0,
+            marker="o" if len(epochs) == 1 else "",  # a line through one point would not be seen
         )  # fmt: skip
     axes.set_title(part.title)
     axes.set_xlabel("epoch")
@@ -89,6 +90,8 @@ def _draw(axes: Axes, part: Part) -> None:
     if part.logarithmic:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
+        low, high = axes.get_ylim()
+        axes.yaxis.set_minor_formatter("{x:g}" if high < 10 * low else "")  # there may be no power of ten in between
     axes.grid(color=GREY, alpha=0.2)
     if any(label for label, *_ in part.lines):
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

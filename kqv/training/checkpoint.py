@@ -48,9 +48,9 @@ class Checkpoint:
         write_tensors(path, tensors, self.counters.model_dump(mode="json"))
 
     @staticmethod
-    def read_step(path: Path) -> int:
-        """The step of a checkpoint, without reading its tensors; `RunError` as `read`."""
-        return parsed(Counters, opened(path, header_of), path).step
+    def read_counters(path: Path) -> Counters:
+        """What a checkpoint holds beside tensors, without reading those; `RunError` as `read`."""
+        return parsed(Counters, opened(path, header_of), path)
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:

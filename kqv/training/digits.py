@@ -72,8 +72,9 @@ def make_network(recipe: DigitsRecipe, shape: tuple[int, int], classes: tuple[st
     """The recipe's network for pictures of a shape, with weights drawn from PyTorch's random generator as it stands."""
     plan = recipe.model
     if plan.kind == "convolutional":
+        kernel, padding = (plan.kernel, plan.padding) if plan.kernel else (5, 0) if min(shape) >= 16 else (3, 1)
         return ConvolutionalNetwork(
-            shape, classes, plan.maps, plan.kernel, plan.padding, plan.pooling, plan.hidden, plan.activation,
+            shape, classes, plan.maps, kernel, padding, plan.pooling, plan.hidden, plan.activation,
             plan.initialisation, plan.dropout,
         )  # fmt: skip
     sizes = [shape[0] * shape[1], *plan.hidden, len(classes)]

@@ -27,11 +27,14 @@ class NetworkPlan(Plan):
 
 
 class ConvolutionalPlan(Plan):
-    """Convolutions with pooling, then fully connected layers; input and output sizes come from the data."""
+    """Convolutions with pooling, then fully connected layers; input and output sizes come from the data.
+
+    Without a `kernel` it is 5×5 as in the textbook, and 3×3 with one empty pixel around for pictures below 16 pixels.
+    """
 
     kind: Literal["convolutional"] = "convolutional"
     maps: tuple[PositiveInt, ...] = (20, 40)
-    kernel: PositiveInt = 5
+    kernel: PositiveInt | None = None
     padding: int = Field(default=0, ge=0)
     pooling: PositiveInt = 2
     hidden: tuple[PositiveInt, ...] = (100,)

@@ -151,7 +151,9 @@ class Run:
 
     @property
     def classes(self) -> Classes:
-        """`classes` (names), `rows` and `columns`."""
+        """`classes` (names), `rows` and `columns`; `RunError` for a run of another system, or a damaged one."""
+        if self.recipe.system != "digits":
+            raise RunError(f"{self.path} is a {self.recipe.system} run; this needs one of digits: kqv runs lists all")
         path = self.path / CLASSES
         try:
             return TypeAdapter(Classes).validate_python(read_json(path))

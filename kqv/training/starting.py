@@ -126,6 +126,8 @@ def take_up(
         checkpoint_seconds=checkpoint_seconds, group=group,
     )  # fmt: skip
     trainer.resume(checkpoint)
+    if config != run.config:  # a new chance also for one that stopped early
+        trainer.patience.state = trainer.patience.state.model_copy(update={"waited": 0})
     if config != run.config and group.is_first:
         with run.locked():
             run.write_config(config)

@@ -12,7 +12,7 @@ from twins import batch, gpt
 
 from kqv.models.convolutional import ConvolutionalNetwork
 from kqv.models.network import Network
-from kqv.operations import OPERATIONS, cross_entropy
+from kqv.operations import OPERATIONS
 
 BOOKKEEPING = frozenset(
     {
@@ -29,10 +29,11 @@ BOOKKEEPING = frozenset(
 OURS = {operation.name.title().replace("_", "") + "Backward" for operation in OPERATIONS.values()}
 
 
-def gpt_loss(written_out: bool, bias: bool) -> Tensor:
+def gpt_loss(written_out: bool = False, **options: object) -> Tensor:
     """The loss of the small GPT."""
     ids, targets = batch()
-    return cross_entropy(gpt(written_out, bias=bias)(ids), targets)
+    model = gpt(written_out, **options)  # type: ignore[arg-type]
+    return model.loss(model(ids), targets)
 
 
 def network_loss(**choices: object) -> Tensor:
@@ -52,9 +53,11 @@ def convolutional_loss(**choices: object) -> Tensor:
 
 
 LOSSES: dict[str, Callable[[], Tensor]] = {
-    "gpt, fused attention": lambda: gpt_loss(written_out=False, bias=True),
-    "gpt, attention written out": lambda: gpt_loss(written_out=True, bias=True),
-    "gpt, no biases": lambda: gpt_loss(written_out=False, bias=False),
+    "gpt, fused attention": gpt_loss,
+    "gpt, attention written out": lambda: gpt_loss(written_out=True),
+    "gpt, no biases": lambda: gpt_loss(bias=False),
+    "gpt, dropout": lambda: gpt_loss(dropout=0.3),
+    "gpt, gelu by tanh": lambda: gpt_loss(gelu="tanh"),
     "network": network_loss,
     "network, cross-entropy and relu": lambda: network_loss(cost="cross-entropy", activation="relu"),
     "network, tanh and dropout": lambda: network_loss(activation="tanh", dropout=0.5),

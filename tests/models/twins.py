@@ -7,6 +7,7 @@ from torch import Tensor
 
 from benchmarks.plain_gpt import PlainGPT
 from kqv.models.gpt import GPT
+from kqv.models.layers import Gelu
 
 VOCAB, CONTEXT, MODEL, HEADS, BLOCKS = 29, 16, 24, 3, 2
 
@@ -14,10 +15,12 @@ PATHS = {"fused": False, "written-out": True}
 """The two ways to compute attention, and the model's `written_out` for each."""
 
 
-def gpt(written_out: bool, dtype: torch.dtype = torch.float64, bias: bool = True) -> GPT:
+def gpt(
+    written_out: bool, dtype: torch.dtype = torch.float64, bias: bool = True, dropout: float = 0.0, gelu: Gelu = "exact"
+) -> GPT:
     """A GPT of two blocks whose weights are no special case: biases and the norms' weights are random too."""
     torch.manual_seed(1)
-    model = GPT(VOCAB, CONTEXT, MODEL, HEADS, BLOCKS, bias, written_out)
+    model = GPT(VOCAB, CONTEXT, MODEL, HEADS, BLOCKS, bias, dropout, written_out, gelu)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

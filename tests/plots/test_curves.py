@@ -81,6 +81,17 @@ def test_measurements_of_one_training_are_named_by_what_differs(drawn: list[Figu
     assert len({line.get_color() for line in axes.get_lines()}) == 2
 
 
+@pytest.mark.parametrize(("values", "shown"), [([0.25, 0.55], {"0.3", "0.4", "0.5"}), ([1e-4, 0.5], {"0.001", "0.1"})])
+def test_a_logarithmic_axis_says_its_numbers_plainly(values: list[float], shown: set[str], drawn: list[Figure]) -> None:
+    training = Curves("x", [{"epoch": float(place), "size": value} for place, value in enumerate(values)])
+    plot_curves("", [by_measurement("", "size", training, "size", logarithmic=True)], Path())
+    axis = drawn[0].axes[0].yaxis
+    drawn[0].canvas.draw()
+    labels = [label.get_text() for label in axis.get_ticklabels(which="both")]
+    assert shown <= set(labels)
+    assert all(float(label.replace("−", "-")) > 0 for label in labels if label), "no markup"
+
+
 def test_a_line_for_one_training_without_a_name_has_no_legend(drawn: list[Figure]) -> None:
     nameless = Curves("", FIRST.metrics)
     parts = [by_training(title, "cost", [nameless], ["loss"]) for title in ("one", "two", "three")]

@@ -10,3 +10,9 @@ from small_gpt import Traced, trace_gpt
 def traced() -> Traced:
     """A two-block GPT: forward, backward and update."""
     return trace_gpt(step=True)
+
+
+@pytest.fixture(scope="session")
+def dropping() -> Traced:
+    """The same in training mode with dropout, and with GELU by tanh."""
+    return trace_gpt(step=True, dropout=0.3, gelu="tanh")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from kqv.arithmetic import Expression, Index, Named
 from kqv.models.gpt import GPT
+from kqv.models.layers import Gelu
 from kqv.operations import cross_entropy
 from kqv.trace.recorder import note
 from kqv.trace.trace import Trace
@@ -66,22 +67,22 @@ class Traced:
     before: dict[str, Tensor]
 
 
-def make_gpt() -> GPT:
+def make_gpt(dropout: float = 0.0, gelu: Gelu = "exact") -> GPT:
     """A small GPT whose weights are large enough that every part does something."""
     torch.manual_seed(3)
-    model = GPT(VOCAB, PLACES + 3, MODEL, HEADS, BLOCKS)
+    model = GPT(VOCAB, PLACES + 3, MODEL, HEADS, BLOCKS, dropout=dropout, gelu=gelu)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return model
 
 
-def trace_gpt(step: bool) -> Traced:
-    """Forward, backward and (if asked) an update on two sentences."""
-    model = make_gpt()
+def trace_gpt(step: bool, dropout: float = 0.0, gelu: Gelu = "exact") -> Traced:
+    """Forward, backward and (if asked) an update on two sentences; in training mode where there is dropout."""
+    model = make_gpt(dropout, gelu)
     ids, targets = torch.randint(VOCAB, (2, PLACES)), torch.randint(VOCAB, (2, PLACES))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    with Trace(model) as trace:
+    with Trace(model, training=dropout > 0) as trace:
         logits = model(ids)
         loss = note("loss", cross_entropy(logits, note("targets", targets, "batch position")), "", "C")
         loss.backward()

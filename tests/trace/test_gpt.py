@@ -72,6 +72,41 @@ def test_shown_arithmetic_agrees_with_recorded_values(traced: Traced, phase: str
             assert explanation.expression is not None
 
 
+@pytest.mark.parametrize("phase", ["", "grad:"])
+def test_shown_arithmetic_agrees_with_dropout_and_gelu_by_tanh(dropping: Traced, phase: str) -> None:
+    cells = list(random_cells(dropping.trace, phase, 4))
+    parts = {"dropout.dropped", "blocks.1.attention.weights_dropout.dropped", "blocks.0.feed_forward.active"}
+    assert parts <= {cell.removeprefix(phase).partition("[")[0] for cell in cells}
+    for cell in cells:
+        explanation = dropping.trace.cell(cell)
+        assert explanation.agrees, f"{cell}: {explanation.text(100)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "dimensions"),
+    [
+        ("dropout", "embedded", "batch position model"),
+        ("blocks.0.attention.weights_dropout", "blocks.0.attention.weights", "batch head query key"),
+        ("blocks.0.attention.dropout", "blocks.0.attention.output", "batch position model"),
+        ("blocks.1.feed_forward.dropout", "blocks.1.feed_forward.output", "batch position model"),
+    ],
+)
+def test_the_mask_of_a_dropout_is_recorded(dropping: Traced, name: str, given: str, dimensions: str) -> None:
+    mask, dropped = dropping.trace[f"{name}.mask"], dropping.trace[f"{name}.dropped"]
+    assert " ".join(mask.dimensions) == " ".join(dropped.dimensions) == dimensions
+    assert 0 < mask.value.double().mean() < 1
+    torch.testing.assert_close(dropped.value, dropping.trace[given].value * mask.value / 0.7)
+
+
+def test_weights_are_shown_before_dropout(dropping: Traced) -> None:
+    weights = dropping.trace["blocks.0.attention.weights"].value
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+
+
+def test_gelu_by_tanh_is_named_so(dropping: Traced) -> None:
+    assert "tanh" in dropping.trace.cell("blocks.0.feed_forward.active[0,0,0]").text(100)
+
+
 def test_every_computed_activation_has_its_arithmetic(traced: Traced) -> None:
     for record in traced.trace:
         if record.kind == "activation" and record.producer is not None and record.name not in ("places",):

@@ -255,4 +255,4 @@ def test_a_checkpoint_reads_as_it_was_written(workshop: Any) -> None:
     first = Checkpoint.read(run.checkpoint_file)
     first.write(run.path / "copy")
     assert (run.path / "copy").read_bytes() == run.checkpoint_file.read_bytes()
-    assert Checkpoint.read_step(run.checkpoint_file) == first.counters.step == 23
+    assert Checkpoint.read_counters(run.checkpoint_file).step == first.counters.step == 23

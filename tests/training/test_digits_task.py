@@ -106,7 +106,7 @@ def test_only_a_small_network_alone_on_the_cpu_learns_by_hand(
     assert not DigitsTask(convolutional, small_data, recipe_with(), CPU).is_small
     weights = sum(parameter.numel() for parameter in network.parameters())
     for limit, is_small in ((weights * 20, False), (weights * 20 + 1, True)):
-        monkeypatch.setattr(digits_task, "SMALL", limit)
+        monkeypatch.setattr(digits_task, "FEW", limit)
         assert DigitsTask(network, small_data, recipe_with(), CPU).is_small == is_small
 
 

@@ -106,7 +106,7 @@ def test_a_crash_between_weights_and_checkpoint_is_mended(
     with pytest.raises(Crash):
         trainer.train()
     assert writes[-1] == (23 if last else 7)
-    assert Checkpoint.read_step(run.checkpoint_file) == (0 if last else 6)
+    assert Checkpoint.read_counters(run.checkpoint_file).step == (0 if last else 6)
     workshop.resume(run).train()
     same(run, whole)
 

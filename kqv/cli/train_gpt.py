@@ -1,0 +1,113 @@
+"""`kqv train gpt`: a GPT on any text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from kqv.cli.options import Device, Json
+from kqv.cli.train_options import From, Minutes, Out, Plot, Resume, Seed, Steps
+from kqv.cli.training import announce_going_on, check_flags, checkpoint_seconds, finish, place_of, run_name, trained
+
+if TYPE_CHECKING:
+    from kqv.data.text.corpora import Corpus
+    from kqv.training.distributed import Group
+    from kqv.training.loop import Result
+    from kqv.training.run import Run
+
+Data = Annotated[
+    str | None,
+    typer.Option(help="A text file, a folder of texts, or a named text: python-docs (embedded), shakespeare."),
+]
+Recipe = Annotated[str | None, typer.Option(help="What to train and how: gpt (default), nanogpt-cpu.")]
+Vocabulary = Annotated[
+    Literal["auto", "characters", "bytes", "bpe", "gpt2"] | None,
+    typer.Option("--tokenizer", help="What the text is cut into; without it, what suits the text."),
+]
+
+
+def gpt(
+    data: Data = None, recipe: Recipe = None, tokenizer: Vocabulary = None, out: Out = None, resume: Resume = None,
+    from_run: From = None, seed: Seed = None, steps: Steps = None, minutes: Minutes = None, device: Device = "auto",
+    plot: Plot = None, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Train a GPT on any text; without --data on Python's language reference. Ctrl-C saves it and says how to go on."""
+    check_flags(resume, (recipe, tokenizer, out, from_run, seed), steps, minutes)
+    every = checkpoint_seconds()
+
+    from kqv.cli.experiment import plot_run
+    from kqv.plots.figures import check_ending
+    from kqv.training.devices import choose_device, device_of
+    from kqv.training.distributed import joined
+    from kqv.training.run import Run
+
+    if plot is not None:
+        check_ending(plot)
+    old = None if resume is None else Run.find(resume)
+    chosen = device_of(old) if old is not None and device == "auto" else choose_device(device)
+    with joined(chosen) as group:
+        if old is not None:
+            run, result = old, _go_on(old, group, steps, data, every)
+        else:
+            run, result = _start(group, data, recipe, tokenizer, out, from_run, seed, steps, minutes, every)
+    if group.is_first:
+        if plot is not None:
+            plot_run(run, plot)
+        finish(run, result, as_json, {
+            "let it write": f"kqv generate {run.path}", "test it": f"kqv evaluate {run.path}",
+            "look inside": f"kqv trace {run.path}",
+        })  # fmt: skip
+
+
+def _start(
+    group: Group, data: str | None, recipe: str | None, tokenizer: str | None, out: Path | None, from_run: str | None,
+    seed: int | None, steps: int | None, minutes: float | None, every: float,
+) -> tuple[Run, Result]:  # fmt: skip
+    """Train a new run from the command line's words."""
+    from kqv.cli.progress import TrainingDisplay
+    from kqv.training import gpt as system
+    from kqv.training.gpt_recipes import gpt_recipe
+    from kqv.training.run import Run, new_path
+
+    other = None if from_run is None else Run.find(from_run)
+    plan = gpt_recipe(recipe) if recipe is not None or other is None else system.gpt_recipe_of(other)
+    name = place_of(data or plan.data.name)
+    own_name = run_name(plan.name, "" if name == plan.data.name else name)
+    plan = system.changed(plan, data=name, tokenizer=tokenizer, seed=seed, steps=steps)
+    corpus = _load(name, group)
+    if out is None:
+        out = new_path(own_name) if group.is_first else Path()
+    display = TrainingDisplay(unit="tokens")
+    run, trainer = system.start(
+        plan, corpus, out, group.device,
+        minutes=minutes, weights_from=other, listener=display, checkpoint_seconds=every, group=group,
+    )  # fmt: skip
+    display.heading(plan.name, run.path, trainer.task.model, description=corpus.describe())
+    return run, trained(run, trainer, display)
+
+
+def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: float) -> Result:
+    """Train a run further from where it stopped."""
+    from kqv.cli.progress import TrainingDisplay
+    from kqv.training import gpt as system
+
+    before = system.gpt_recipe_of(run).training.steps
+    assert before is not None
+    display = TrainingDisplay(unit="tokens")
+    trainer = system.go_on(
+        run, lambda name: _load(name, group), group.device,
+        steps=steps, data_name=None if data is None else place_of(data),
+        listener=display, checkpoint_seconds=every, group=group,
+    )  # fmt: skip
+    announce_going_on(run, trainer, display, group, before)
+    return trained(run, trainer, display)
+
+
+def _load(name: str, group: Group) -> Corpus:
+    """The text; the first process downloads what is missing, the others find it."""
+    from kqv.cli.texts import load_text_with_progress
+
+    with group.first_goes_first():
+        return load_text_with_progress(name)

@@ -1,0 +1,1 @@
+"""Text: where it comes from, the tokenizers that turn it into numbers, and the numbers."""

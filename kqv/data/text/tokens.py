@@ -1,0 +1,124 @@
+"""A corpus as ids: in memory, or for a large one in a file of the cache that is mapped into memory."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from kqv.data import sources
+from kqv.data.text.codec import Ids, Tokenizer
+from kqv.data.text.corpora import Corpus, Split
+from kqv.errors import DataError
+from kqv.files import make_folder, written_atomically
+
+__all__ = ["Advance", "Tokens", "tokenized"]
+
+LARGE = 20_000_000  # bytes of text; from there on the ids are kept
+AT_ONCE = 8  # pieces that are tokenized side by side
+ABANDONED = 24 * 3600  # seconds after which a half-written file has no writer any more
+CHECKED = 64  # tokens at the end of a kept file that are compared with the text
+
+Advance = Callable[[int, int], None]
+"""What is told about progress: bytes of text done, and bytes in all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The ids of both splits, [position]; `validation_bytes`: bytes of the held-out text."""
+
+    train: Ids
+    validation: Ids
+    validation_bytes: int
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Bytes of held-out text for each of its tokens: bits per byte = loss / ln 2 / bytes per token."""
+        return self.validation_bytes / len(self.validation)
+
+
+def tokenized(corpus: Corpus, tokenizer: Tokenizer, progress: Advance | None = None) -> Tokens:
+    """The ids of a corpus. A large one is tokenized once, piece by piece, and kept in the cache.
+
+    The kept file is named by the checksums of text and vocabulary, and appears only when it is whole.
+    Raises `DataError` for characters that the tokenizer does not know, and `Error` when the disk is full.
+    """
+    counted = _Counted(corpus, tokenizer, progress)
+    ids = _kept if corpus.size > LARGE else _in_memory
+    train, validation = ids(counted, "train"), ids(counted, "validation")
+    return Tokens(train, validation, corpus.bytes_of("validation"))
+
+
+class _Counted:
+    """The ids of a corpus, split by split, while the bytes done are told."""
+
+    def __init__(self, corpus: Corpus, tokenizer: Tokenizer, progress: Advance | None) -> None:
+        self.corpus, self.tokenizer, self.progress = corpus, tokenizer, progress
+        self.done = 0
+
+    def ids(self, split: Split) -> Iterator[Ids]:
+        for texts in _groups(self.corpus.pieces(split), AT_ONCE):
+            yield from self.tokenizer.encode_many(texts)
+            self.advance(sum(len(text.encode("utf-8")) for text in texts))
+
+    def advance(self, size: int) -> None:
+        self.done += size
+        if self.progress:
+            self.progress(self.done, self.corpus.size)
+
+
+def _in_memory(counted: _Counted, split: Split) -> Ids:
+    return np.concatenate([np.empty(0, counted.tokenizer.dtype), *counted.ids(split)])
+
+
+def _kept(counted: _Counted, split: Split) -> Ids:
+    """The ids of a split from the cache; they are put there first if they are missing or do not fit the text."""
+    corpus, tokenizer = counted.corpus, counted.tokenizer
+    folder = sources.cache_folder() / "tokens"
+    path = folder / f"{corpus.sha256[:32]}-{tokenizer.sha256[:32]}-{split}.ids"
+    ids = _mapped(path, tokenizer)
+    if ids is not None and _ends_like(ids, counted, split):
+        counted.advance(corpus.bytes_of(split))
+        return ids
+    make_folder(folder)
+    _remove_abandoned(folder)
+    with written_atomically(path) as temporary, temporary.open("wb") as file:
+        for part in counted.ids(split):
+            part.tofile(file)
+    return np.memmap(path, tokenizer.dtype, "r")
+
+
+def _mapped(path: Path, tokenizer: Tokenizer) -> Ids | None:
+    try:
+        return np.memmap(path, tokenizer.dtype, "r")
+    except (OSError, ValueError):  # not there, empty, or no whole number of ids
+        return None
+
+
+def _ends_like(ids: Ids, counted: _Counted, split: Split) -> bool:
+    """Whether the last ids are the end of the split's text: a file that was cut short is not."""
+    corpus = counted.corpus
+    end = corpus.bytes_of("train") if split == "train" else corpus.size
+    try:
+        tail = counted.tokenizer.decode_bytes(ids[-CHECKED:])
+    except DataError:
+        return False
+    return corpus.stream.read(max(end - len(tail), 0), end) == tail
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what killed tokenizations left; a young one may still be written by somebody else."""
+    for part in folder.glob(".*.part"):
+        if part.stat().st_mtime < time.time() - ABANDONED:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _groups(texts: Iterable[str], size: int) -> Iterator[list[str]]:
+    texts = iter(texts)
+    while group := list(islice(texts, size)):
+        yield group

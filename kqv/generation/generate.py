@@ -1,0 +1,133 @@
+"""Generation: a prompt is read, then token by token is chosen, read and shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from kqv.errors import Error
+from kqv.generation.predictor import Predictor
+from kqv.generation.sampling import Choice, Sampling, choose, generators
+from kqv.generation.streaming import Decoder, TextStream
+
+Ids = Sequence[int] | npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One token of one sample: how it was chosen, and the text that became certain with it (perhaps none).
+
+    `number` counts a sample's tokens from 0. `end` stands at its last one: a stop string was found, or the `length`
+    that was asked for is reached.
+    """
+
+    sample: int
+    number: int
+    choice: Choice
+    text: str
+    end: Literal["stop", "length"] | None
+
+
+def generate(
+    predictor: Predictor,
+    tokenizer: Decoder,
+    prompt_ids: Ids,
+    tokens: int,
+    sampling: Sampling | None = None,
+    seed: int = 1,
+    stop: Sequence[str] = (),
+    samples: int = 1,
+) -> Iterator[Step]:
+    """Continue a prompt by up to `tokens` tokens, in `samples` ways at once; the steps come as they are computed.
+
+    The prompt is no part of the steps' text, and stop strings are looked for after it; they are not shown. Text may
+    grow past the context, as the predictor says; the prompt may not.
+    Raises `Error`, at the call, for a prompt that is empty or longer than the context, ids or a tokenizer that do not
+    belong to the model, and counts that make no sense.
+    """
+    text = _checked_prompt(predictor, tokenizer, prompt_ids)
+    if tokens < 0 or samples < 1:
+        raise Error(f"expected tokens from 0 on and samples from 1 on; got tokens {tokens}, samples {samples}")
+    streams = [
+        _Sample(number, list(text), generator, TextStream(tokenizer, stop))
+        for number, generator in enumerate(generators(seed, samples))
+    ]
+    return _steps(predictor, streams, tokens, sampling or Sampling())
+
+
+def complete(
+    predictor: Predictor,
+    tokenizer: Decoder,
+    prompt_ids: Ids,
+    tokens: int,
+    sampling: Sampling | None = None,
+    seed: int = 1,
+    stop: Sequence[str] = (),
+    samples: int = 1,
+) -> list[str]:
+    """The whole text of each sample, without the prompt; as `generate`."""
+    texts = [""] * samples
+    for step in generate(predictor, tokenizer, prompt_ids, tokens, sampling, seed, stop, samples):
+        texts[step.sample] += step.text
+    return texts
+
+
+def _checked_prompt(predictor: Predictor, tokenizer: Decoder, prompt_ids: Ids) -> list[int]:
+    ids = np.asarray(prompt_ids)
+    if tokenizer.size != predictor.vocab:
+        raise Error(
+            f"the model knows {predictor.vocab} tokens and the tokenizer {tokenizer.size}; "
+            "use the tokenizer that the model was trained with"
+        )
+    if ids.ndim != 1 or not ids.size:
+        raise Error("a prompt needs at least one token, as a list of ids; to begin anywhere, give it a line break")
+    if len(ids) > predictor.context:
+        raise Error(
+            f"the prompt has {len(ids)} tokens, and the model reads at most {predictor.context} at once (its context); "
+            f"leave out at least {len(ids) - predictor.context}"
+        )
+    if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= predictor.vocab:
+        raise Error(f"ids are whole numbers from 0 to {predictor.vocab - 1}; got {ids.min()} to {ids.max()}")
+    return [int(token) for token in ids]
+
+
+@dataclass
+class _Sample:
+    """One text that is being written."""
+
+    number: int
+    ids: list[int]
+    generator: torch.Generator
+    stream: TextStream
+    ended: bool = False
+
+    def step(self, logits: Tensor, sampling: Sampling, number: int, is_last: bool) -> Step:
+        """Choose the next token by its logits `[vocab]`."""
+        choice = choose(logits, self.ids, sampling, self.generator)
+        self.ids.append(choice.token)
+        text = self.stream.push(choice.token)
+        if is_last:
+            text += self.stream.finish()
+        end: Literal["stop", "length"] | None = "stop" if self.stream.stopped else "length" if is_last else None
+        self.ended = end is not None
+        return Step(self.number, number, choice, text, end)
+
+
+def _steps(predictor: Predictor, samples: list[_Sample], tokens: int, sampling: Sampling) -> Iterator[Step]:
+    for number in range(tokens):
+        if number == 0:
+            logits = predictor.prefill(torch.tensor([sample.ids for sample in samples]))
+        else:  # a text that has ended keeps its row, so that the others keep theirs
+            logits = predictor.advance(torch.tensor([sample.ids[-1] for sample in samples]))
+        logits = logits.cpu()
+        for sample, row in zip(samples, logits, strict=True):
+            if not sample.ended:
+                yield sample.step(row, sampling, number, is_last=number == tokens - 1)
+        if all(sample.ended for sample in samples):
+            return

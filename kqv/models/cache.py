@@ -1,0 +1,77 @@
+"""Key-value cache: what attention computed for earlier tokens is kept, so that a new token costs one position."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kqv.errors import DimensionError, Error
+from kqv.trace.kept import unseen
+from kqv.trace.recorder import recording
+
+
+class BlockCache:
+    """Keys and values of one block's attention: room for all positions, of which the first `length` are filled."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self.keys = keys
+        self.values = values
+        self.length = 0
+
+    def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Append `[batch, head, new, channel]`; return all so far, `[batch, head, key, channel]`.
+
+        What comes back are views of the room. While a trace records it is a copy, in which the trace can follow the new
+        ones; the earlier ones stand there as given.
+        """
+        before, self.length = self.length, self.length + keys.shape[-2]
+        with unseen():
+            self.keys[:, :, before : self.length] = keys
+            self.values[:, :, before : self.length] = values
+            if not recording():
+                return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+            earlier = self.keys[:, :, :before].clone(), self.values[:, :, :before].clone()
+        return torch.cat((earlier[0], keys), -2), torch.cat((earlier[1], values), -2)
+
+
+class Cache:
+    """A `BlockCache` for each block, all for the same texts; its memory is taken once, for `positions` tokens.
+
+    Keys and values are `[batch, head, position, channel]` in every block. No gradient flows through a cache: it is for
+    generation (Shazeer 2019, Fast Transformer Decoding, section 2.4: incremental decoding).
+    """
+
+    def __init__(
+        self, blocks: int, batch: int, heads: int, positions: int, channels: int,
+        dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu",
+    ) -> None:  # fmt: skip
+        self.batch = batch
+        self.positions = positions
+        room = torch.zeros(blocks, 2, batch, heads, positions, channels, dtype=dtype, device=device)
+        self.blocks = [BlockCache(keys, values) for keys, values in room]
+
+    @property
+    def length(self) -> int:
+        """How many positions every block has seen."""
+        return self.blocks[0].length
+
+    def clear(self) -> None:
+        """Forget all positions; the memory stays for the next text."""
+        for block in self.blocks:
+            block.length = 0
+
+    def check(self, ids: Tensor) -> None:
+        """Raise unless the next `ids[batch, position]` fit: `DimensionError` for another batch, `Error` where there is
+        no room or where gradients are wanted."""
+        if torch.is_grad_enabled():
+            raise Error("no gradient flows through a key-value cache; use it inside torch.no_grad()")
+        batch, new = ids.shape
+        if batch != self.batch:
+            raise DimensionError(
+                f"the cache is for batch={self.batch} texts, but ids[batch, position] has batch={batch}"
+            )
+        if self.length + new > self.positions:
+            raise Error(
+                f"the cache has room for {self.positions} positions and holds {self.length}; {new} more do not fit: "
+                "clear it and give it the end of the text"
+            )

@@ -1,0 +1,144 @@
+"""Training a GPT: text, vocabulary, model and optimizer put together from a recipe, in a run directory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+
+from kqv.data.text.corpora import Corpus
+from kqv.data.text.tokenizers import Tokenizer, make_tokenizer
+from kqv.data.text.tokenizers import load as load_tokenizer
+from kqv.data.text.tokens import tokenized
+from kqv.errors import Error, RunError
+from kqv.models.gpt import GPT
+from kqv.tensors import put_weights, read_tensors
+from kqv.training.batches import seed_of
+from kqv.training.distributed import Group
+from kqv.training.gpt_recipes import GPTRecipe
+from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Trainer
+from kqv.training.parsing import one_line
+from kqv.training.randomness import seed_all
+from kqv.training.run import DataFacts, Run
+from kqv.training.starting import Prepared, begin, take_up
+from kqv.training.text_task import TextTask
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes of the text are tokens already, and how many there are."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedGPT:
+    """A trained model, in evaluation mode, with its vocabulary."""
+
+    model: GPT
+    tokenizer: Tokenizer
+
+
+def changed(
+    recipe: GPTRecipe, *, data: str | None = None, tokenizer: str | None = None, seed: int | None = None,
+    steps: int | None = None,
+) -> GPTRecipe:  # fmt: skip
+    """A recipe with other text, tokenizer, seed or steps where they are given; `Error` for one that cannot be."""
+    content = recipe.model_dump()
+    given = {"name": data, "tokenizer": tokenizer}
+    content["data"] |= {name: value for name, value in given.items() if value is not None}
+    content["training"] |= {name: value for name, value in (("seed", seed), ("steps", steps)) if value is not None}
+    try:
+        return GPTRecipe.model_validate(content)
+    except ValidationError as failure:
+        raise Error(one_line(failure).removeprefix("training.").removeprefix("data.")) from None
+
+
+def with_tokenizer(recipe: GPTRecipe, corpus: Corpus) -> tuple[GPTRecipe, Tokenizer]:
+    """The recipe with its vocabulary resolved, and the vocabulary, made for the corpus where it has to be."""
+    tokenizer = make_tokenizer(corpus, recipe.data.tokenizer, recipe.data.vocab)
+    data = recipe.data.model_copy(update={"tokenizer": tokenizer.kind, "vocab": tokenizer.size})
+    return recipe.model_copy(update={"data": data}), tokenizer
+
+
+def make_gpt(recipe: GPTRecipe, vocab: int) -> GPT:
+    """The recipe's model, with weights drawn from PyTorch's random generator as it stands."""
+    plan = recipe.model
+    return GPT(vocab, plan.context, plan.model, plan.heads, plan.blocks, bias=plan.bias, dropout=plan.dropout)
+
+
+def start(
+    recipe: GPTRecipe, corpus: Corpus, path: Path, device: torch.device, *, minutes: float | None = None,
+    weights_from: Run | None = None, listener: Listener | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group | None = None, progress: Progress | None = None,
+) -> tuple[Run, Trainer]:  # fmt: skip
+    """A new run, ready to train, in an empty or new folder; `weights_from` gives its weights and its vocabulary.
+
+    Raises `Error` where the folder is taken or cannot be written; then nothing of the run is left.
+    """
+    group = group or Group(device=device)
+    if weights_from is not None:
+        tokenizer = load_tokenizer(weights_from.tokenizer_file)
+    else:
+        recipe, tokenizer = with_tokenizer(recipe, corpus)
+    return begin(
+        recipe, lambda: _prepare(recipe, corpus, tokenizer, device, group, weights_from, progress), path, group,
+        minutes=minutes, weights_from=weights_from, listener=listener, checkpoint_seconds=checkpoint_seconds,
+    )  # fmt: skip
+
+
+def _prepare(
+    recipe: GPTRecipe, corpus: Corpus, tokenizer: Tokenizer, device: torch.device, group: Group,
+    weights_from: Run | None = None, progress: Progress | None = None,
+) -> Prepared:  # fmt: skip
+    tokens = tokenized(corpus, tokenizer, progress)
+    seed_all(recipe.training.seed)
+    model = make_gpt(recipe, tokenizer.size)
+    if weights_from is not None:
+        put_weights(model, read_tensors(weights_from.model_file)[0], str(weights_from.model_file))
+    if not group.is_first:  # what is drawn from now on, such as dropout, is each process's own
+        torch.manual_seed(seed_of(recipe.training.seed, "process", group.rank))
+    task = TextTask(
+        model.to(device), recipe.model.context, tokens.train, tokens.validation, tokens.bytes_per_token,
+        recipe.training, device, group,
+    )  # fmt: skip
+    facts = DataFacts(
+        name=recipe.data.name, train=len(tokens.train), validation=len(tokens.validation), test=0,
+        sha256=hashlib.sha256(f"{corpus.sha256} {tokenizer.sha256}".encode()).hexdigest(),
+    )  # fmt: skip
+    return Prepared(task, facts, lambda run: tokenizer.save(run.tokenizer_file))
+
+
+def go_on(
+    run: Run, load_corpus: Callable[[str], Corpus], device: torch.device, *, steps: int | None = None,
+    data_name: str | None = None, listener: Listener | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group | None = None,
+) -> Trainer:  # fmt: skip
+    """The trainer of an existing run, where its checkpoint left it. `data_name` says where its text is now.
+
+    Raises `RunError` when its text changed since, or the run is damaged; `Error` for fewer steps than it made.
+    """
+    group = group or Group(device=device)
+
+    def prepare(recipe: GPTRecipe) -> Prepared:
+        corpus = load_corpus(data_name or recipe.data.name)
+        return _prepare(recipe, corpus, load_tokenizer(run.tokenizer_file), device, group)
+
+    return take_up(run, prepare, group, steps=steps, listener=listener, checkpoint_seconds=checkpoint_seconds)
+
+
+def gpt_recipe_of(run: Run) -> GPTRecipe:
+    """A run's recipe; `RunError` where the run is of another system."""
+    recipe = run.recipe
+    if isinstance(recipe, GPTRecipe):
+        return recipe
+    raise RunError(f"{run.path} is a {recipe.system} run; this needs one of gpt: kqv runs lists all")
+
+
+def load_gpt(run: Run) -> LoadedGPT:
+    """The trained model of a run with its vocabulary; `RunError` when it is damaged."""
+    recipe = gpt_recipe_of(run)
+    tokenizer = load_tokenizer(run.tokenizer_file)
+    model = make_gpt(recipe, tokenizer.size)
+    put_weights(model, read_tensors(run.model_file)[0], str(run.model_file))
+    return LoadedGPT(model.eval(), tokenizer)
