@@ -84,7 +84,8 @@ def main() -> None:
         )
     print(f"Network.SGD: last epoch {statistics.mean(final):.2f} % ± {statistics.stdev(final):.2f}, best epoch "
           f"{statistics.mean(best):.2f} % ± {statistics.stdev(best):.2f}; recipe: "
-          f"{statistics.mean(recipes):.2f} % ± {statistics.stdev(recipes):.2f} (test set, {len(final)} seeds)")  # fmt: skip
+          f"{statistics.mean(recipes):.2f} % ± {statistics.stdev(recipes):.2f} "
+          f"(test set, {len(final)} seeds)")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ def _train_new(
         minutes=minutes, weights_from=other, listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
     display.heading(plan.name, run.path, trainer.task.model, description=system.limited(pictures, plan).describe())
-    return run, trained(run, trainer, display)
+    return run, trained("digits", run, trainer, display)
 
 
 def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: float) -> Result:
@@ -154,7 +154,7 @@ def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: f
     )  # fmt: skip
     assert recipe.training.steps is not None
     announce_going_on(run, trainer, display, group, recipe.training.steps)
-    return trained(run, trainer, display)
+    return trained("digits", run, trainer, display)
 
 
 def _load(name: str, group: Group) -> DigitData:

@@ -85,7 +85,7 @@ def _start(
         minutes=minutes, weights_from=other, listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
     display.heading(plan.name, run.path, trainer.task.model, description=corpus.describe())
-    return run, trained(run, trainer, display)
+    return run, trained("gpt", run, trainer, display)
 
 
 def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: float) -> Result:
@@ -102,7 +102,7 @@ def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: f
         listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
     announce_going_on(run, trainer, display, group, before)
-    return trained(run, trainer, display)
+    return trained("gpt", run, trainer, display)
 
 
 def _load(name: str, group: Group) -> Corpus:

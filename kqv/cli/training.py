@@ -74,11 +74,11 @@ def announce_going_on(run: Run, trainer: Trainer, display: TrainingDisplay, grou
         )
 
 
-def trained(run: Run, trainer: Trainer, display: TrainingDisplay) -> Result:
+def trained(system: str, run: Run, trainer: Trainer, display: TrainingDisplay) -> Result:
     """Train; when it ends early, say in one line what is saved and how to go on."""
     from kqv.training.loop import Diverged, Interrupted, Unsaved
 
-    how = f"go on with: kqv train {run.recipe.system} --resume {run.path}"
+    how = f"go on with: kqv train {system} --resume {run.path}"
     try:
         with display:
             return trainer.train()

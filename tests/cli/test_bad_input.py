@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from kqv.data.sources import SOURCES
 from kqv import tensors
+from kqv.data.sources import SOURCES
 
 Kqv = Callable[..., Any]
 

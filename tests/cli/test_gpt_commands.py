@@ -64,8 +64,8 @@ def test_a_prompt_may_be_piped_in(trained: Any, monkeypatch: pytest.MonkeyPatch)
 
 def test_any_number_is_explained(trained: Any) -> None:
     shown = trained(
-        "trace", "latest", "12 mal 1", "--cell", "blocks.0.attention.scores[0,1,3,2]", "--cell", "grad:tokens.weight[3,2]",
-        "--cell", "update:blocks.0.feed_forward.widen.weight[3,2]",
+        "trace", "latest", "12 mal 1", "--cell", "blocks.0.attention.scores[0,1,3,2]",
+        "--cell", "grad:tokens.weight[3,2]", "--cell", "update:blocks.0.feed_forward.widen.weight[3,2]",
     )  # fmt: skip
     assert shown.status == 0, shown.err
     assert shown.out.count("=") > 3

@@ -144,7 +144,7 @@ def test_another_text_or_vocabulary_is_not_gone_on_with(begin: Any, tmp_path: Pa
     trainer.train()
     changed_text = tmp_path / "changed.txt"
     changed_text.write_text(TEXT.replace("is", "si"), encoding="utf-8")
-    with pytest.raises(RunError, match="is not what .* was trained on"):
+    with pytest.raises(RunError, match=r"is not what .* was trained on"):
         go_on(run, lambda name: load_text(changed_text), CPU)
     run.tokenizer_file.unlink()
     with pytest.raises(Error, match=r"tokenizer\.json"):
