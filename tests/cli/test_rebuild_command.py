@@ -77,7 +77,7 @@ def test_a_typical_mistake_is_named_with_the_arithmetic(kqv: Kqv) -> None:
     assert shown.status == 1
     assert "It looks like this: η/m is missing its m." in shown.out
     assert "Divide by the number of examples: eta / len(mini_batch)." in shown.out
-    assert "example 2's nabla_w[0][0,0] = " in shown.out
+    assert "example 2's nabla_w[0][0,0] = " in " ".join(shown.out.split())
 
 
 def test_a_wrong_shape_in_the_command(kqv: Kqv) -> None:

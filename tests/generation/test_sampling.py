@@ -150,6 +150,16 @@ def test_each_draw_is_one_random_number_and_its_place_in_the_sums() -> None:
         assert choose(logits, [], sampling, mine).token == expected
 
 
+@pytest.mark.parametrize(("number", "expected"), [(0.0, 1), (0.25, 3), (0.75, 3), (1 - 2**-53, 3)])
+def test_a_random_number_at_a_border_takes_no_token_that_was_sorted_out(
+    number: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "rand", lambda *size, dtype, generator: torch.tensor(number, dtype=dtype))
+    logits = torch.tensor([-math.inf, 0.0, -math.inf, math.log(3), -math.inf], dtype=torch.float64)
+    (generator,) = generators(seed=1, samples=1)
+    assert choose(logits, [], Sampling(), generator).token == expected
+
+
 def test_a_sample_does_not_depend_on_how_many_there_are() -> None:
     def numbers(generator: torch.Generator) -> list[float]:
         return torch.rand(5, generator=generator).tolist()
