@@ -96,7 +96,7 @@ def _print_table(experiment: Experiment, rows: list[dict[str, Any]], figure: Pat
     if any("training_accuracy" in row for row in rows):
         keys["training_accuracy"] = "of the training pictures"
     for heading in ("", *keys.values(), "cost"):
-        table.add_column(heading, justify="right" if heading else "left")
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=not heading)
     table.add_column("run", overflow="fold")
     for row in rows:
         percent = [row.get(key) for key in keys]

@@ -12,7 +12,7 @@ import typer
 from kqv.cli.options import Device, Json, RunName
 
 if TYPE_CHECKING:
-    from kqv.data.text.tokenizers import Tokenizer
+    from kqv.data.text.tokenizers import Ids, Tokenizer
     from kqv.generation.generate import Step
     from kqv.generation.sampling import Sampling
     from kqv.training.gpt import LoadedGPT
@@ -82,8 +82,18 @@ def _steps(
     from kqv.generation.generate import generate
     from kqv.generation.predictor import Cached
 
-    ids = loaded.tokenizer.encode(prompt or "\n")  # a model has to begin somewhere
+    ids = loaded.tokenizer.encode(prompt) if prompt else _beginning(loaded.tokenizer)
     return generate(Cached(loaded.model), loaded.tokenizer, ids, tokens, sampling, seed, stop, samples)
+
+
+def _beginning(tokenizer: Tokenizer) -> Ids:
+    """What a text without a prompt goes on from, since a model has to begin somewhere: a line break."""
+    from kqv.errors import DataError
+
+    try:
+        return tokenizer.encode("\n")
+    except DataError:  # a vocabulary of single lines
+        return tokenizer.encode(tokenizer.token_text(0))
 
 
 def _write(steps: Iterator[Step], prompt: str) -> None:

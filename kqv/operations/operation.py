@@ -122,7 +122,9 @@ class Operation:
         Raises `DimensionError`, which names the clashing dimension and both operands, for sizes that do not fit.
         """
         if torch.compiler.is_compiling():
-            return self._apply(None, options, *inputs)
+            # without gradients the compiler cannot follow an autograd function that takes a dictionary
+            computes = torch.is_grad_enabled()
+            return self._apply(None, options, *inputs) if computes else _compute(self, inputs, options)[0]
         self._sizes.check(inputs)
         recorder = current_recorder()
         try:

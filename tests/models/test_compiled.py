@@ -32,6 +32,15 @@ class WithLoss(nn.Module):
         return cross_entropy(self.model(ids), targets)
 
 
+def compare_without_gradients(backend: str, path: str) -> None:
+    """Raise unless the compiled model gives eager's logits where no gradients are wanted, as evaluation does."""
+    model, (ids, _) = gpt(PATHS[path], torch.float32).eval(), batch()
+    with torch.no_grad():
+        expected = model(ids)
+        compiled = torch.compile(model, fullgraph=True, backend=backend)
+        torch.testing.assert_close(compiled(ids), expected, rtol=1e-5, atol=1e-6)
+
+
 def compare(backend: str, path: str) -> None:
     """Raise unless the compiled model gives eager's loss and gradients, before and after it was traced."""
     eager, model = (WithLoss(gpt(PATHS[path], torch.float32)) for _ in range(2))
@@ -114,5 +123,6 @@ def test_inductors_code_has_eagers_loss_and_gradients() -> None:
 if __name__ == "__main__":
     for path in PATHS:
         compare(sys.argv[1], path)
+        compare_without_gradients(sys.argv[1], path)
     if sys.argv[1] == "aot_eager":  # inductor draws other random numbers
         compare_with_dropout(sys.argv[1])
