@@ -97,7 +97,9 @@ def at_once(network: Textbook, train: Examples, size: int, descent: Descent) -> 
     @torch.inference_mode()  # nothing here is ever differentiated by autograd; knowing that saves it time
     def learn(order: list[int]) -> None:
         for places in torch.split(torch.tensor(order), size * CHUNK):
-            xs, ys = torch.split(train.x[places], size), torch.split(train.wanted[places], size)
+            # index_select takes rows several times as fast as train.x[places]
+            xs = torch.split(train.x.index_select(0, places), size)
+            ys = torch.split(train.wanted.index_select(0, places), size)
             for x, y in zip(xs, ys, strict=True):
                 descent.step(backpropagation.errors(x, y))
 

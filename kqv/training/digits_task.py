@@ -68,14 +68,14 @@ class DigitsTask:
         part, weight = self.group.part(len(places))
         mine = places if self.group.size == 1 else places[part]
         mine = mine.to(labels.device)
-        chosen = vectors[mine]
+        chosen = vectors.index_select(0, mine)
         if self.distortion is not None:
             chosen = self._distorted(chosen, step, len(places), part)
         if self.shift:  # drawn for the whole batch, so that every process knows its own part
             chance = generator(self.seed, "shift", step)
             moves = torch.randint(0, 2 * self.shift + 1, (2, len(places)), generator=chance)[:, part]
             chosen = shifted(chosen, self.shape, self.shift, moves.to(labels.device))
-        return Batch(chosen, labels[mine], weight)
+        return Batch(chosen, labels.index_select(0, mine), weight)
 
     def _distorted(self, vectors: Tensor, step: int, batch: int, part: slice) -> Tensor:
         """The step's pictures, distorted; drawn for the whole batch, so that every process knows its own part."""
@@ -101,7 +101,7 @@ class DigitsTask:
         if self._by_hand is None:
             self._by_hand = self.model.backpropagation(dropping=True)
             self._parameters = [(layer.weight, layer.bias) for layer in self.model.dense]
-        y = self._one_hot[batch.labels]
+        y = self._one_hot.index_select(0, batch.labels)
         outputs, passes = self._by_hand.feedforward(batch.vectors)
         errors = self._by_hand.backpropagate(passes, self._by_hand.shares(outputs) - y)
         for (weight, bias), error in zip(self._parameters, errors, strict=True):
