@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
@@ -116,7 +117,7 @@ class Tokenizer(ABC):
 def file_of(path: str | Path) -> Path:
     """`path` itself, or the tokenizer's file in the folder `path`."""
     path = Path(path)
-    return path / FILE if path.is_dir() else path
+    return path / FILE if os.path.isdir(path) else path  # noqa: PTH112 - Path.is_dir raises for a name that is too long
 
 
 def encoded(text: str, encoding: Literal["utf-8", "utf-32-le"]) -> bytes:

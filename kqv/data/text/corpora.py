@@ -94,7 +94,7 @@ class Corpus:
     def describe(self) -> str:
         """One line: name, size, distinct characters and the splits."""
         files = f" in {len(self.sources):,} files" if len(self.sources) > 1 else ""
-        others = f" ({self.others:,} other files are no texts and left out)" if self.others else ""
+        others = f" ({self.others:,} other {_files(self.others)} left out, being no text)" if self.others else ""
         return (
             f"{self.name}: {_readable(self.size)} of text{files}{others}, {self.length:,} characters,"
             f" {len(self.characters()):,} distinct; the first 90 % to train, the last 10 % to validate"
@@ -119,6 +119,8 @@ def load_text(name: str | os.PathLike[str], progress: Progress | None = None) ->
     is not UTF-8 or binary, with the position of its first wrong byte.
     """
     given = os.fspath(name).strip()
+    if not given:
+        raise DataError(_unknown(given, Path(given)))
     if not isinstance(name, os.PathLike) and given.lower() in NAMED:
         key = given.lower()
         return _corpus(key, Stream([TextInMemory(key, NAMED[key](progress))]))
@@ -143,7 +145,7 @@ def _corpus(name: str, stream: Stream, others: int = 0) -> Corpus:
 
 def _unknown(name: str, path: Path) -> str:
     there_are = f"give {', '.join(NAMED)} or the path of a text file or of a folder of texts"
-    if os.path.lexists(path):
+    if name and os.path.lexists(path):
         return f"{name} is neither a file nor a folder; {there_are}"
     if name.lower() in SOURCES:
         return f"{name} is no text; {there_are}"
@@ -163,6 +165,10 @@ def _shakespeare(progress: Progress | None) -> bytes:
 
 NAMED: dict[str, Callable[[Progress | None], bytes]] = {"python-docs": _python_docs, "shakespeare": _shakespeare}
 """What reads each named corpus."""
+
+
+def _files(count: int) -> str:
+    return "file" if count == 1 else "files"
 
 
 def _readable(size: int) -> str:

@@ -28,8 +28,8 @@ def list_texts(folder: Path) -> tuple[list[Path], int]:
         elif os.path.getsize(path):  # noqa: PTH202 - as short
             texts.append(path)
     if not texts:
-        found = f"{others:,} other files" if others else "nothing else"
-        raise DataError(f"{folder} has no text: no file that is not empty and is called .txt, .md, .py …, but {found}")
+        found = f"{others:,} of other kinds" if others else "none"
+        raise DataError(f"{folder} has no text: expected files .txt, .md, .py and the like, found {found}; add some")
     return sorted(texts, key=lambda path: path.relative_to(folder).as_posix()), others
 
 
