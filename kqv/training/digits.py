@@ -174,8 +174,3 @@ def load_network(run: Run) -> Recogniser:
     model = make_network(digits_recipe_of(run), (classes["rows"], classes["columns"]), tuple(classes["classes"]))
     put_weights(model, read_tensors(run.model_file)[0], str(run.model_file))
     return model.eval()
-
-
-def load(name: str | Path) -> Recogniser:
-    """The trained network of a run: its path, its name in `runs`, or `latest`. Raises `RunError`."""
-    return load_network(Run.find(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from kqv.data.text.tokenizers import Tokenizer, make_tokenizer
 from kqv.data.text.tokenizers import load as load_tokenizer
 from kqv.data.text.tokens import tokenized
 from kqv.errors import Error, RunError
+from kqv.generation.generate import complete
+from kqv.generation.predictor import Cached
+from kqv.generation.sampling import Sampling
 from kqv.models.gpt import GPT
 from kqv.tensors import put_weights, read_tensors
 from kqv.training.batches import seed_of
@@ -37,6 +40,17 @@ class LoadedGPT:
 
     model: GPT
     tokenizer: Tokenizer
+
+    def generate(
+        self, prompt: str, tokens: int = 300, *, sampling: Sampling | None = None, seed: int = 1,
+        stop: Sequence[str] = (),
+    ) -> str:  # fmt: skip
+        """What the model writes after a prompt, up to so many tokens or before a stop string.
+
+        Raises `Error` for a prompt that is empty or longer than the context, `DataError` for unknown characters.
+        """
+        ids = self.tokenizer.encode(prompt)
+        return complete(Cached(self.model), self.tokenizer, ids, tokens, sampling, seed, stop)[0]
 
 
 def changed(

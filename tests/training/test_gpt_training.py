@@ -14,10 +14,12 @@ import torch
 from kqv.data.text.corpora import Corpus, load_text
 from kqv.errors import Error, RunError
 from kqv.evaluation import score_text
+from kqv.generation.sampling import Sampling
 from kqv.models.gpt import GPT
 from kqv.tensors import read_tensors
-from kqv.training.gpt import changed, go_on, load_gpt, start
+from kqv.training.gpt import LoadedGPT, changed, go_on, load_gpt, start
 from kqv.training.gpt_recipes import GPT_RECIPES, GPTPlan, GPTRecipe, TextPlan, gpt_recipe
+from kqv.training.loading import load
 from kqv.training.loop import Trainer
 from kqv.training.plans import TrainingPlan
 from kqv.training.run import Run
@@ -63,8 +65,15 @@ def test_it_learns_and_says_so(begin: Any) -> None:
     assert result.scores["perplexity"] == pytest.approx(math.exp(result.scores["loss"]))
     measured = [line["step"] for line in run.metrics() if "validation_loss" in line]
     assert measured == [15, 30, 40]
-    loaded = load_gpt(run)
+    loaded = load(run.path)
+    assert isinstance(loaded, LoadedGPT)
     assert not loaded.model.training
+    written = loaded.generate("7 times", 20, sampling=Sampling(temperature=0.0))
+    assert len(written) == 20  # characters are tokens here
+    assert (
+        loaded.generate("7 times", 20, sampling=Sampling(temperature=0.0), stop=[written[5:8]])
+        == written[: written.index(written[5:8])]
+    )
     assert loaded.tokenizer.decode(loaded.tokenizer.encode("7 times 7")) == "7 times 7"
 
 

@@ -14,8 +14,9 @@ from kqv.data.digits import DigitData
 from kqv.errors import Error
 from kqv.training import digits
 from kqv.training.devices import device_of, what_differs
-from kqv.training.digits import changed, load, load_network, recipe_of
+from kqv.training.digits import changed, load_network, recipe_of
 from kqv.training.distributed import Group
+from kqv.training.loading import load
 from kqv.training.recipes import DigitsRecipe, TrainingPlan
 from kqv.training.run import Run, list_runs, new_path
 
