@@ -14,7 +14,7 @@ from kqv.data.text.corpora import Corpus
 from kqv.data.text.tokenizers import Tokenizer, make_tokenizer
 from kqv.data.text.tokenizers import load as load_tokenizer
 from kqv.data.text.tokens import tokenized
-from kqv.errors import Error, RunError
+from kqv.errors import ADVICE, Error, RunError
 from kqv.generation.generate import complete
 from kqv.generation.predictor import Cached
 from kqv.generation.sampling import Sampling
@@ -92,7 +92,7 @@ def start(
     """
     group = group or Group(device=device)
     if weights_from is not None:
-        tokenizer = load_tokenizer(weights_from.tokenizer_file)
+        tokenizer = tokenizer_of(weights_from)
     else:
         recipe, tokenizer = with_tokenizer(recipe, corpus)
     return begin(
@@ -119,6 +119,7 @@ def _prepare(
     facts = DataFacts(
         name=recipe.data.name, train=len(tokens.train), validation=len(tokens.validation), test=0,
         sha256=hashlib.sha256(f"{corpus.sha256} {tokenizer.sha256}".encode()).hexdigest(),
+        vocabulary=tokenizer.sha256,
     )  # fmt: skip
     return Prepared(task, facts, lambda run: tokenizer.save(run.tokenizer_file))
 
@@ -136,7 +137,7 @@ def go_on(
 
     def prepare(recipe: GPTRecipe) -> Prepared:
         corpus = load_corpus(data_name or recipe.data.name)
-        return _prepare(recipe, corpus, load_tokenizer(run.tokenizer_file), device, group)
+        return _prepare(recipe, corpus, tokenizer_of(run), device, group)
 
     return take_up(run, prepare, group, steps=steps, listener=listener, checkpoint_seconds=checkpoint_seconds)
 
@@ -149,10 +150,18 @@ def gpt_recipe_of(run: Run) -> GPTRecipe:
     raise RunError(f"{run.path} is a {recipe.system} run; this needs one of gpt: kqv runs lists all")
 
 
+def tokenizer_of(run: Run) -> Tokenizer:
+    """A run's own vocabulary; `DataError` where its file is missing or damaged, `RunError` where it is another one."""
+    tokenizer = load_tokenizer(run.tokenizer_file)
+    if tokenizer.sha256 != run.config.data.vocabulary:
+        raise RunError(f"{run.tokenizer_file} is not the vocabulary that {run.path} was trained with; {ADVICE}")
+    return tokenizer
+
+
 def load_gpt(run: Run) -> LoadedGPT:
     """The trained model of a run with its vocabulary; `RunError` when it is damaged."""
     recipe = gpt_recipe_of(run)
-    tokenizer = load_tokenizer(run.tokenizer_file)
+    tokenizer = tokenizer_of(run)
     model = make_gpt(recipe, tokenizer.size)
     put_weights(model, read_tensors(run.model_file)[0], str(run.model_file))
     return LoadedGPT(model.eval(), tokenizer)

@@ -39,13 +39,15 @@ Recipe = Annotated[DigitsRecipe | GPTRecipe, Field(discriminator="system")]
 
 
 class DataFacts(Plan):
-    """Which data a run was trained on: how many examples each split has, and a fingerprint of all."""
+    """Which data a run was trained on: how many examples (of texts: tokens) each split has, and a fingerprint of all;
+    `vocabulary`: of texts, the fingerprint of the tokenizer."""
 
     name: str
     train: int
     validation: int
     test: int
     sha256: str
+    vocabulary: str = ""
 
 
 class Lengthened(Plan):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from kqv.data.text.characters import Characters
 from kqv.data.text.corpora import Corpus, load_text
 from kqv.errors import Error, RunError
 from kqv.evaluation import score_text
@@ -155,6 +156,9 @@ def test_another_text_or_vocabulary_is_not_gone_on_with(begin: Any, tmp_path: Pa
     changed_text.write_text(TEXT.replace("is", "si"), encoding="utf-8")
     with pytest.raises(RunError, match=r"is not what .* was trained on"):
         go_on(run, lambda name: load_text(changed_text), CPU)
+    Characters(sorted(set(TEXT), reverse=True)).save(run.tokenizer_file)  # as many tokens, in another order
+    with pytest.raises(RunError, match="is not the vocabulary"):
+        load_gpt(run)
     run.tokenizer_file.unlink()
     with pytest.raises(Error, match=r"tokenizer\.json"):
         load_gpt(run)
