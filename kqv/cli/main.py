@@ -67,13 +67,22 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         _fail(_misunderstood(failure))
     except BrokenPipeError:  # the reader of our output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _leave(0)
     except BaseException as failure:
         known = explained(failure)
         if known is None:
             raise
         _fail(known)
-    sys.exit(status if isinstance(status, int) else 0)
+    _leave(status if isinstance(status, int) else 0)
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process; one of several at once, since threads that talk to the others can abort it while Python ends."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def _misunderstood(failure: Any) -> CommandError:
@@ -91,7 +100,7 @@ def _fail(failure: CommandError) -> NoReturn:
         beginning = "" if stopped else "error: " if IS_FIRST else f"error in process {os.environ['RANK']}: "
         sys.stderr.write(f"{beginning}{' '.join(str(failure).splitlines())}\n")
     _let_go_of_full_output()
-    sys.exit(failure.status)
+    _leave(failure.status)
 
 
 def _let_go_of_full_output() -> None:
