@@ -1,1 +1,1 @@
-"""Experiments: one question, several trainings that differ in one thing, one figure."""
+"""Experiments: one question, several trainings side by side, one figure."""

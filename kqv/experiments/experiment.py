@@ -1,4 +1,4 @@
-"""What an experiment is: variants of one recipe that differ in one thing, and what of them is drawn."""
+"""What an experiment is: variants of a recipe side by side, and what of them is drawn."""
 
 from __future__ import annotations
 
