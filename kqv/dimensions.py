@@ -27,6 +27,8 @@ VOCABULARY: dict[str, str] = {
     "query": "places that ask",
     "key": "places that are asked; also where the values stand",
     "head": "attention heads",
+    "key_head": "heads of keys and values, each shared by a group of query heads",
+    "group": "query heads that share a head of keys",
     "channel": "numbers of one head",
     "model": "numbers that stand for one token between the layers",
     "hidden": "numbers inside a feed-forward part",

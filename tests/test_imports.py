@@ -19,6 +19,7 @@ ALLOWED = {
     "dimensions": {"errors"},
     "tensors": {"errors", "files"},
     "threads": set(),
+    "memory": set(),
     "arithmetic": set(),
     "trace": BASE | {"arithmetic", "files"},
     "operations": BASE | {"arithmetic", "trace"},
@@ -33,6 +34,7 @@ ALLOWED = {
         "files",
         "tensors",
         "threads",
+        "memory",
         "trace",
         "operations",
         "models",
@@ -41,6 +43,20 @@ ALLOWED = {
         "generation",
     },
     "experiments": {"errors", "training"},
+    "interchange": BASE
+    | {
+        "arithmetic",
+        "files",
+        "tensors",
+        "threads",
+        "trace",
+        "operations",
+        "models",
+        "evaluation",
+        "data",
+        "generation",
+        "training",
+    },
     "workshop": BASE | {"arithmetic", "files", "operations", "models", "training", "evaluation", "data"},
     "cli": BASE
     | {
@@ -56,6 +72,7 @@ ALLOWED = {
         "data",
         "workshop",
         "experiments",
+        "interchange",
     },
     "__main__": {"cli"},
 }

@@ -12,20 +12,21 @@ if TYPE_CHECKING:
     from kqv.training.run import Run
 
 
-def evaluate_text(run: Run, data: str | None, split: str, device: str, as_json: bool) -> None:
-    """Score a GPT on a whole text, every token once; print it for people or as JSON."""
-    from kqv.cli.texts import load_text_with_progress
+def evaluate_text(
+    run: Run, data: str | None, split: str, device: str, as_json: bool, best: bool = False
+) -> None:  # fmt: skip
+    """Score a GPT on a whole text, every token once; print it for people or as JSON. `best`: with the weights of its
+    lowest validation loss."""
+    from kqv.cli.texts import load_gpt_of, load_text_with_progress, tokenized_with_progress
     from kqv.cli.training import place_of
-    from kqv.data.text.tokens import tokenized
     from kqv.evaluation import score_text
     from kqv.training.devices import choose_device
-    from kqv.training.gpt import load_gpt
 
     if split == "test":
         split = "validation"  # a text is parted in two: what the model never saw is the validation text
-    loaded, chosen = load_gpt(run), choose_device(device)
+    loaded, chosen = load_gpt_of(run, best), choose_device(device)
     corpus = load_text_with_progress(place_of(data or run.recipe.data.name))
-    tokens = tokenized(corpus, loaded.tokenizer)
+    tokens = tokenized_with_progress(corpus, loaded.tokenizer)
     ids = tokens.train if split == "train" else tokens.validation
     if len(ids) < 2:
         raise Error(f"the {split} text has {len(ids)} tokens; at least 2 are needed")

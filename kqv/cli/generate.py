@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kqv.cli.console import console, notices
 from kqv.cli.options import Device, Json, RunName
+from kqv.cli.texts import Best, load_gpt_of
+from kqv.errors import DataError, Error
 
 if TYPE_CHECKING:
     from kqv.data.text.tokenizers import Ids, Tokenizer
     from kqv.generation.generate import Step
-    from kqv.generation.sampling import Sampling
     from kqv.training.gpt import LoadedGPT
 
 SHOWN = 5  # candidates beside each token
+WELCOME = "Type how a text begins; after an empty line it begins by itself. Ctrl-C stops a text, Ctrl-D leaves."
 
 Prompt = Annotated[str | None, typer.Option(help="What the text begins with; without it, you are asked.")]
 Tokens = Annotated[int, typer.Option(help="How many tokens to write.", min=1)]
@@ -27,6 +31,9 @@ TopP = Annotated[float | None, typer.Option(help="Choose among the likeliest tok
 MinP = Annotated[float | None, typer.Option(help="Leave out what is less likely than this share of the likeliest.")]
 Penalty = Annotated[float, typer.Option(help="Above 1, what was written already becomes less likely.")]
 Stop = Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated.", metavar="TEXT")]
+PastEnd = Annotated[
+    bool, typer.Option("--past-end", help="Write on where a text ends by its vocabulary (GPT-2's <|endoftext|>).")
+]
 Seed = Annotated[int, typer.Option(help="Seed of chance: the same seed writes the same text.", min=0)]
 Samples = Annotated[int, typer.Option(help="How many texts.", min=1)]
 Probabilities = Annotated[
@@ -36,60 +43,80 @@ Probabilities = Annotated[
 
 def generate(
     run: RunName, prompt: Prompt = None, tokens: Tokens = 300, temperature: Temperature = 0.8, top_k: TopK = None,
-    top_p: TopP = None, min_p: MinP = None, repetition_penalty: Penalty = 1.0, stop: Stop = None, seed: Seed = 1,
-    samples: Samples = 1, probabilities: Probabilities = False, device: Device = "auto", as_json: Json = False,
+    top_p: TopP = None, min_p: MinP = None, repetition_penalty: Penalty = 1.0, stop: Stop = None,
+    past_end: PastEnd = False, seed: Seed = 1, samples: Samples = 1, probabilities: Probabilities = False,
+    best: Best = False, device: Device = "auto", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Let a trained GPT write on from a prompt; without one it asks for them, until you leave with Ctrl-D."""
+    from kqv.generation.generate import generate as generated
+    from kqv.generation.predictor import Cached
     from kqv.generation.sampling import Sampling
     from kqv.training.devices import choose_device
-    from kqv.training.gpt import load_gpt
     from kqv.training.run import Run
 
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
     found = Run.find(run)
-    loaded = load_gpt(found)
+    loaded = load_gpt_of(found, best)
     loaded.model.to(choose_device(device))
-    for text in [prompt] if prompt is not None else _prompts():
-        steps = _steps(loaded, text, tokens, sampling, seed, stop or [], samples)
+
+    def write(text: str, turn: int) -> None:
+        """One answer; each turn of a conversation has its own chance."""
+        ids = _ids(loaded, text)
+        steps = generated(
+            Cached(loaded.model), loaded.tokenizer, ids, tokens, sampling, seed + turn, stop or [], samples, past_end
+        )
         if as_json:
-            sys.stdout.write(
-                json.dumps({"run": str(found.path)} | _as_json(steps, text, samples, loaded.tokenizer)) + "\n"
-            )
+            content = {"run": str(found.path)} | _as_json(steps, text, samples, loaded.tokenizer)
+            sys.stdout.write(json.dumps(content) + "\n")
         elif probabilities:
-            _show_choices(steps, loaded.tokenizer)
+            _show_choices(steps, text, samples, loaded.tokenizer)
         elif samples == 1:
             _write(steps, text)
         else:
             _write_all(steps, text, samples)
+        sys.stdout.flush()
+
+    if prompt is not None or not sys.stdin.isatty():
+        write(sys.stdin.read().removesuffix("\n") if prompt is None else prompt, 0)
+    else:
+        _converse(write, quiet=as_json or not sys.stdout.isatty())
 
 
-def _prompts() -> Iterator[str]:
-    """What is typed, line by line; what is piped in, as a whole."""
-    if not sys.stdin.isatty():
-        yield sys.stdin.read().removesuffix("\n")
-        return
+def _converse(write: Callable[[str, int], None], quiet: bool) -> None:
+    """Ask for prompts and answer them until Ctrl-D. `quiet`: standard output is for the answers alone."""
+    with suppress(ImportError):  # not on Windows; with it, lines can be edited and come back with the up key
+        import readline  # noqa: F401
+    notices.print(f"[dim]{WELCOME}[/]")
+    turn = 0
     while True:
         try:
-            yield input("prompt> ")
-        except EOFError:
-            sys.stdout.write("\n")
+            if quiet:
+                notices.print("prompt> ", end="")
+            prompt = input("" if quiet else "prompt> ")
+        except (EOFError, KeyboardInterrupt):
+            notices.print()
             return
+        try:
+            write(prompt, turn)
+        except KeyboardInterrupt:
+            sys.stdout.flush()
+            notices.print("[dim]stopped[/]")
+        except Error as failure:  # such as characters that the vocabulary lacks: the next prompt may be better
+            notices.print(f"error: {failure}", markup=False)
+        turn += 1
 
 
-def _steps(
-    loaded: LoadedGPT, prompt: str, tokens: int, sampling: Sampling, seed: int, stop: list[str], samples: int
-) -> Iterator[Step]:
-    from kqv.generation.generate import generate
-    from kqv.generation.predictor import Cached
-
+def _ids(loaded: LoadedGPT, prompt: str) -> Ids:
+    """The tokens of a prompt; says so where only the last of them are read."""
     ids = loaded.tokenizer.encode(prompt) if prompt else _beginning(loaded.tokenizer)
-    return generate(Cached(loaded.model), loaded.tokenizer, ids, tokens, sampling, seed, stop, samples)
+    context = loaded.model.context
+    if len(ids) > context:
+        notices.print(f"[dim]the prompt has {len(ids):,} tokens; the model reads the last {context:,} (its context)[/]")
+    return ids
 
 
 def _beginning(tokenizer: Tokenizer) -> Ids:
     """What a text without a prompt goes on from, since a model has to begin somewhere: a line break."""
-    from kqv.errors import DataError
-
     try:
         return tokenizer.encode("\n")
     except DataError:  # a vocabulary of single lines
@@ -97,55 +124,79 @@ def _beginning(tokenizer: Tokenizer) -> Ids:
 
 
 def _write(steps: Iterator[Step], prompt: str) -> None:
-    """One text, as it comes."""
+    """One text, as it comes; its last line is ended also where Ctrl-C stops it."""
     sys.stdout.write(prompt)
-    for step in steps:
-        sys.stdout.write(step.text)
-        sys.stdout.flush()
-    sys.stdout.write("\n")
+    try:
+        for step in steps:
+            sys.stdout.write(step.text)
+            sys.stdout.flush()
+    finally:
+        sys.stdout.write("\n")
 
 
 def _write_all(steps: Iterator[Step], prompt: str, samples: int) -> None:
     """Several texts, one after another."""
-    from kqv.cli.console import console
-
-    for number, text in enumerate(_texts(steps, samples), start=1):
-        console.print(f"[bold]{number}[/]")
-        sys.stdout.write(f"{prompt}{text}\n\n")
+    for number, sample in enumerate(_by_sample(steps, samples), start=1):
+        _head(number, prompt, sample)
+        sys.stdout.write("\n")
 
 
-def _texts(steps: Iterator[Step], samples: int) -> list[str]:
-    texts = [""] * samples
+def _head(number: int, prompt: str, steps: list[Step]) -> None:
+    """A text under its number."""
+    console.print(f"[bold]{number}[/]")
+    sys.stdout.write(f"{prompt}{''.join(step.text for step in steps)}\n")
+
+
+def _by_sample(steps: Iterator[Step], samples: int) -> list[list[Step]]:
+    """The steps of each text; they are computed side by side."""
+    found: list[list[Step]] = [[] for _ in range(samples)]
     for step in steps:
-        texts[step.sample] += step.text
-    return texts
+        found[step.sample].append(step)
+    return found
 
 
-def _show_choices(steps: Iterator[Step], tokenizer: Tokenizer) -> None:
-    """Each token with the likeliest ones beside it: the model's probability, and that after the sampling's filters."""
+def _show_choices(steps: Iterator[Step], prompt: str, samples: int, tokenizer: Tokenizer) -> None:
+    """Each token with the likeliest ones beside it: the model's probability, and that after the sampling's filters.
+
+    A single text's come as they are computed; of several each is shown whole.
+    """
+    console.print("[dim]each token that was chosen, and among which: the model's probability → what sampling left[/]")
+    if samples == 1:
+        for step in steps:
+            _show_choice(step, tokenizer)
+        return
+    for number, sample in enumerate(_by_sample(steps, samples), start=1):
+        sys.stdout.write("\n")
+        _head(number, prompt, sample)
+        for step in sample:
+            _show_choice(step, tokenizer)
+
+
+def _show_choice(step: Step, tokenizer: Tokenizer) -> None:
     from rich.markup import escape
 
-    from kqv.cli.console import console
-
-    console.print("[dim]each token that was chosen, and among which: the model's probability → what sampling left[/]")
-    for step in steps:
-        shown = []
-        for candidate in step.choice.top(SHOWN):
-            name = escape(repr(tokenizer.token_text(candidate.token)))
-            share = f"{100 * candidate.raw:.1f} → {100 * candidate.kept:.1f} %"
-            shown.append(f"[bold green]{name} {share}[/]" if candidate.chosen else f"{name} [dim]{share}[/]")
-        chosen = escape(repr(tokenizer.token_text(step.choice.token)))
-        console.print(f"[bold]{step.number + 1:>4} {chosen:<12}[/] {' · '.join(shown)}", soft_wrap=True)
+    shown = []
+    for candidate in step.choice.top(SHOWN):
+        name = escape(repr(tokenizer.token_text(candidate.token)))
+        share = f"{100 * candidate.raw:.1f} → {100 * candidate.kept:.1f} %"
+        shown.append(f"[bold green]{name} {share}[/]" if candidate.chosen else f"{name} [dim]{share}[/]")
+    chosen = escape(repr(tokenizer.token_text(step.choice.token)))
+    console.print(f"[bold]{step.number + 1:>4} {chosen:<12}[/] {' · '.join(shown)}")
 
 
 def _as_json(steps: Iterator[Step], prompt: str, samples: int, tokenizer: Tokenizer) -> dict[str, Any]:
-    texts = [{"text": "", "tokens": []} for _ in range(samples)]  # type: list[dict[str, Any]]
+    texts = [_sample_as_json(sample, tokenizer) for sample in _by_sample(steps, samples)]
+    return {"prompt": prompt, "samples": texts}
+
+
+def _sample_as_json(steps: list[Step], tokenizer: Tokenizer) -> dict[str, Any]:
+    """A text, how it ended, and each token with what it was chosen from."""
+    tokens = []
     for step in steps:
         candidates = [
             {"token": tokenizer.token_text(c.token), "id": c.token, "probability": c.raw, "kept": c.kept}
             for c in step.choice.top(SHOWN)
         ]
-        texts[step.sample]["text"] += step.text
-        chosen = {"token": tokenizer.token_text(step.choice.token), "id": step.choice.token, "candidates": candidates}
-        texts[step.sample]["tokens"].append(chosen)
-    return {"prompt": prompt, "samples": texts}
+        chosen = step.choice.token
+        tokens.append({"token": tokenizer.token_text(chosen), "id": chosen, "candidates": candidates})
+    return {"text": "".join(step.text for step in steps), "end": steps[-1].end, "tokens": tokens}

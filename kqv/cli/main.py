@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from kqv import __version__
-from kqv.cli import data, generate, rebuild, runs, tour, trace, train, use
+from kqv.cli import data, export, generate, rebuild, runs, tour, trace, train, use
 from kqv.cli.console import IS_FIRST
 from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
 
@@ -28,6 +28,7 @@ app.add_typer(train.app, name="train", epilog="Example: kqv train digits --data 
 app.command("evaluate", epilog="Example: kqv evaluate latest")(use.evaluate)
 app.command("classify", epilog="Example: kqv classify latest seven.png")(use.classify)
 app.command("generate", epilog="Example: kqv generate latest --prompt 'To be'")(generate.generate)
+app.command("export", epilog="Example: kqv export latest --to hugging-face my-model")(export.export)
 app.command("trace", epilog="Example: kqv trace latest --cell 'grad:layers.0.weight[7,30]'")(trace.trace)
 app.add_typer(rebuild.app, name="rebuild", epilog="Example: kqv rebuild check backprop")
 app.command("runs", epilog="Example: kqv runs")(runs.runs)

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 from torch import nn
 
 from kqv.cli.console import notices
 
 LINES = 20  # how often a whole training is reported where no bar can be drawn
+SAMPLE_LINES = 2
 
 
 def described(model: nn.Module) -> str:
     """What a model says of itself in a few words."""
     describe = getattr(model, "describe", None)
     return str(describe()) if callable(describe) else type(model).__name__
+
+
+class _BarAndSample(Progress):
+    """A bar with a few lines of text below it."""
+
+    below = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.below:
+            yield Text(self.below, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class TrainingDisplay:
@@ -28,8 +42,10 @@ class TrainingDisplay:
         self.unit, self.console = unit, console
         self.is_live = console.is_terminal and not console.is_dumb_terminal
         self.accuracy = ""
+        self.share_of_rate = 0.0
+        self.has_reported = False
         self.steps, self.next_line = 0, 0.0
-        self.bar = Progress(
+        self.bar = _BarAndSample(
             MofNCompleteColumn(), BarColumn(bar_width=None), TimeRemainingColumn(compact=True), TextColumn("left"),
             TextColumn("{task.fields[numbers]}"),
             console=console, transient=True, disable=not self.is_live, expand=True,
@@ -60,6 +76,12 @@ class TrainingDisplay:
     def __exit__(self, *exception: Any) -> None:
         self.bar.stop()
 
+    def compare_with_peak(self, operations: float, peak: float) -> None:
+        """Show from now on what share of the machine's matrix-product speed `peak` is used, where an example takes so
+        many operations."""
+        self.share_of_rate = operations / peak
+        self.print(f"  this machine multiplies matrices at {_short(peak / 1e9)} GFLOP/s (float32, measured now)")
+
     def started(self, step: int, steps: int) -> None:
         """Set the bar's ends."""
         self.steps, self.next_line = steps, step + steps / LINES
@@ -68,16 +90,27 @@ class TrainingDisplay:
     def stepped(self, step: int, loss: float, rate: float) -> None:
         """Move the bar."""
         numbers = f"loss {loss:.4f}  {self.accuracy}{_short(rate)} {self.unit}/s"
+        if self.share_of_rate:
+            numbers += f"  {100 * self.share_of_rate * rate:.0f} % of peak"
         self.bar.update(self.task, completed=step, numbers=numbers)
 
     def evaluated(self, step: int, scores: dict[str, float]) -> None:
         """Show the validation set's scores; a line of its own where no bar can be drawn, but not too many."""
         accuracy = f"accuracy {100 * scores['accuracy']:.2f} %" if "accuracy" in scores else ""
         self.accuracy = f"{accuracy}  " if accuracy else ""
-        if self.is_live or (step < self.next_line and step < self.steps):
+        self.has_reported = not self.is_live and (step >= self.next_line or step >= self.steps)
+        if not self.has_reported:
             return
         self.next_line = step + self.steps / LINES
         self.print(f"step {step:,} of {self.steps:,}: validation loss {scores['loss']:.4f}, {accuracy}".rstrip(", "))
+
+    def sampled(self, step: int, text: str) -> None:
+        """Show what the model writes below the bar; where no bar can be drawn, with the scores."""
+        lines = [line for line in text.splitlines() if line.strip()][:SAMPLE_LINES]
+        self.bar.below = "\n".join(f"  {line}" for line in lines)
+        if self.has_reported:
+            for line in lines:
+                self.console.print(f"  {line}", markup=False, style="dim")
 
 
 def _short(number: float) -> str:

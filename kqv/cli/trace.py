@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from kqv.training.run import Run
 
 MOST_NAMED = 512  # tokens up to which each is named beside its logit
+MOST_SHOWN = 16  # tokens of a text beside which stands what the model expects
+SIGNS = {ord(" "): "␣", ord("\n"): "⏎", ord("\t"): "⇥", ord("\r"): "␍"}
 
 Input = Annotated[
     str | None,
@@ -47,6 +50,7 @@ def trace(
     from kqv.training.run import Run
 
     found = Run.find(run)
+    command = shlex.join(["kqv", "trace", str(found.path), *([] if input is None else [input])])
     if found.recipe.system == "gpt":
         if label is not None:
             raise Error("--label says what a picture shows; a text's next tokens are its own")
@@ -56,7 +60,7 @@ def trace(
     if html is not None:
         from kqv.trace.views.page import write_html
 
-        write_html(recorded, html, command=f"kqv trace {found.path}" + (f" {input}" if input else ""))
+        write_html(recorded, html, command=command)
         console.print(f"wrote {html}")
     if json is not None:
         from kqv.trace.views.export import write_json
@@ -69,7 +73,7 @@ def trace(
         return
     console.print(heading, markup=False)
     console.print(recorded.table(), markup=False)
-    console.print(f"\nany number: kqv trace {found.path} {example}", markup=False)
+    console.print(f"\nany number: {command} {example}", markup=False)
 
 
 def _picture_traced(found: Run, input: str | None, label: str | None, training: bool) -> tuple[Trace, str, str]:
@@ -98,7 +102,7 @@ def _picture_traced(found: Run, input: str | None, label: str | None, training: 
 
 
 def _text_traced(found: Run, input: str | None, training: bool) -> tuple[Trace, str, str]:
-    """The trace of a text, what the model expects after it, and cells to look at."""
+    """The trace of a text, what the model expects after each token, and cells to look at."""
     import torch
 
     from kqv.training.tracing import load_text_for_tracing, trace_text
@@ -108,21 +112,50 @@ def _text_traced(found: Run, input: str | None, training: bool) -> tuple[Trace, 
     ids = loaded.tokenizer.encode(text)
     most = loaded.model.context + 1
     if not 2 <= len(ids) <= most:
+        advice = f"leave out at least {len(ids) - most:,}" if len(ids) > most else "give a longer text"
         raise Error(
-            f"a traced text has 2 to {most:,} tokens (the context, and one to predict); this one has {len(ids):,}"
+            f"a traced text has 2 to {most:,} tokens (the context, and one to predict), but this one has {len(ids):,}; "
+            f"{advice}"
         )
     recorded = trace_text(loaded.model, torch.from_numpy(ids.astype("int64")), optimizer, training)
-    tokens = [loaded.tokenizer.token_text(int(token)) for token in ids]
-    recorded.annotate("ids", labels=tokens[:-1], dimension="position")
-    recorded.annotate("targets", labels=tokens[1:], dimension="position")
-    for dimension in ("query", "key"):
+    tokens = [_visible(loaded.tokenizer.token_text(int(token))) for token in ids]
+    shares = torch.softmax(recorded["logits"].value[0].double().cpu(), -1)
+    said = [_visible(loaded.tokenizer.token_text(int(token))) for token in shares.argmax(-1)]
+    for dimension in ("position", "query", "key"):
         recorded.annotate(dimension=dimension, labels=tokens[:-1])
+    recorded.annotate("targets", labels=tokens[1:], dimension="position")
+    recorded.annotate("verdict", labels=said)
     if loaded.tokenizer.size <= MOST_NAMED:
-        vocabulary = [loaded.tokenizer.token_text(token) for token in range(loaded.tokenizer.size)]
+        vocabulary = [_visible(loaded.tokenizer.token_text(token)) for token in range(loaded.tokenizer.size)]
         recorded.annotate(dimension="vocab", labels=vocabulary)
-    heading = f"{len(ids)} tokens, each but the last has to say the one after it: {'·'.join(tokens)}"
-    place = len(ids) - 2
-    return recorded, heading, f"--cell 'blocks.0.attention.scores[0,0,{place},0]' --cell 'grad:tokens.weight[7,3]'"
+    right = [float(share) for share in shares.gather(1, torch.from_numpy(ids[1:, None].astype("int64")))]
+    last = len(ids) - 2
+    cells = f"--cell 'blocks.0.attention.scores[0,0,{last},0]' --cell 'grad:tokens.weight[{ids[0]},3]'"
+    return recorded, _expected(tokens, said, [float(share) for share in shares.amax(-1)], right), cells
+
+
+def _expected(tokens: list[str], said: list[str], shares: list[float], right: list[float]) -> str:
+    """What the model says after each token with which share of its belief, and how much the right token has."""
+    rows = [("after", "the model says", "", "right is", "")]
+    rows += [
+        (token, guess, f"{100 * share:.1f} %", target, f"{100 * wanted:.1f} %")
+        for token, guess, share, target, wanted in zip(tokens, said, shares, tokens[1:], right, strict=False)
+    ]
+    skipped = max(0, len(rows) - 1 - MOST_SHOWN)
+    rows[1 : 1 + skipped] = []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        f"  {a:<{widths[0]}}   {b:<{widths[1]}} {c:>{widths[2]}}   {d:<{widths[3]}} {e:>{widths[4]}}".rstrip()
+        for a, b, c, d, e in rows
+    ]
+    if skipped:
+        lines.insert(1, f"  … {skipped} before these")
+    return "\n".join([f"{len(tokens)} tokens, each but the last has to say the one after it:", *lines, ""])
+
+
+def _visible(token: str) -> str:
+    """A token with signs for the white space in it."""
+    return token.translate(SIGNS)
 
 
 def _beginning(found: Run, tokenizer: Tokenizer) -> str:

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from kqv.cli.options import Device, Json
-from kqv.cli.train_options import From, Minutes, Out, Plot, Resume, Seed, Steps
-from kqv.cli.training import announce_going_on, check_flags, checkpoint_seconds, finish, place_of, run_name, trained
+from kqv.cli.train_options import Compile, Minutes, Out, Plot, Precision, Resume, Seed, Steps, TensorBoard
+from kqv.cli.training import (
+    announce_going_on,
+    check_flags,
+    checkpoint_seconds,
+    finish,
+    measure_peak,
+    place_of,
+    run_name,
+    trained,
+    write_to_tensorboard,
+)
+from kqv.errors import Error
 
 if TYPE_CHECKING:
+    from kqv.cli.progress import TrainingDisplay
     from kqv.data.text.corpora import Corpus
     from kqv.training.distributed import Group
-    from kqv.training.loop import Result
+    from kqv.training.gpt import Pretrained
+    from kqv.training.loop import Trainer
     from kqv.training.run import Run
 
 Data = Annotated[
@@ -22,6 +35,14 @@ Data = Annotated[
     typer.Option(help="A text file, a folder of texts, or a named text: python-docs (embedded), shakespeare."),
 ]
 Recipe = Annotated[str | None, typer.Option(help="What to train and how: gpt (default), nanogpt-cpu.")]
+FromModel = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="RUN|FOLDER|NAME",
+        help="Start from a trained model, with its vocabulary: a run, a folder in Hugging Face's layout, or a name on "
+        "its hub.",
+    ),
+]  # fmt: skip
 Vocabulary = Annotated[
     Literal["auto", "characters", "bytes", "bpe", "gpt2"] | None,
     typer.Option("--tokenizer", help="What the text is cut into; without it, what suits the text."),
@@ -30,11 +51,13 @@ Vocabulary = Annotated[
 
 def gpt(
     data: Data = None, recipe: Recipe = None, tokenizer: Vocabulary = None, out: Out = None, resume: Resume = None,
-    from_run: From = None, seed: Seed = None, steps: Steps = None, minutes: Minutes = None, device: Device = "auto",
-    plot: Plot = None, as_json: Json = False,
+    from_model: FromModel = None, seed: Seed = None, steps: Steps = None, minutes: Minutes = None,
+    precision: Precision = None, compile_model: Compile = False, device: Device = "auto", plot: Plot = None,
+    tensorboard: TensorBoard = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Train a GPT on any text; without --data on Python's language reference. Ctrl-C saves it and says how to go on."""
-    check_flags(resume, (recipe, tokenizer, out, from_run, seed), steps, minutes)
+    computing = {"precision": precision, "compile": compile_model or None}
+    check_flags(resume, (recipe, tokenizer, out, from_model, seed, *computing.values()), steps, minutes)
     every = checkpoint_seconds()
 
     from kqv.cli.experiment import plot_run
@@ -42,16 +65,25 @@ def gpt(
     from kqv.training.devices import choose_device, device_of
     from kqv.training.distributed import joined
     from kqv.training.run import Run
+    from kqv.training.tensorboard import require_tensorboard
 
     if plot is not None:
         check_ending(plot)
+    if tensorboard:
+        require_tensorboard()
     old = None if resume is None else Run.find(resume)
     chosen = device_of(old) if old is not None and device == "auto" else choose_device(device)
     with joined(chosen) as group:
         if old is not None:
-            run, result = old, _go_on(old, group, steps, data, every)
+            run, trainer, display = old, *_go_on(old, group, steps, data, every)
         else:
-            run, result = _start(group, data, recipe, tokenizer, out, from_run, seed, steps, minutes, every)
+            run, trainer, display = _start(
+                group, data, recipe, tokenizer, out, from_model, seed, steps, minutes, every, computing
+            )
+        if tensorboard:
+            write_to_tensorboard(trainer)
+        measure_peak(trainer, display)
+        result = trained("gpt", run, trainer, display)
     if group.is_first:
         if plot is not None:
             plot_run(run, plot)
@@ -62,20 +94,22 @@ def gpt(
 
 
 def _start(
-    group: Group, data: str | None, recipe: str | None, tokenizer: str | None, out: Path | None, from_run: str | None,
-    seed: int | None, steps: int | None, minutes: float | None, every: float,
-) -> tuple[Run, Result]:  # fmt: skip
-    """Train a new run from the command line's words."""
+    group: Group, data: str | None, recipe: str | None, tokenizer: str | None, out: Path | None, from_model: str | None,
+    seed: int | None, steps: int | None, minutes: float | None, every: float, computing: dict[str, Any],
+) -> tuple[Run, Trainer, TrainingDisplay]:  # fmt: skip
+    """A new run from the command line's words."""
     from kqv.cli.progress import TrainingDisplay
     from kqv.training import gpt as system
     from kqv.training.gpt_recipes import gpt_recipe
-    from kqv.training.run import Run, new_path
+    from kqv.training.run import new_path
 
-    other = None if from_run is None else Run.find(from_run)
-    plan = gpt_recipe(recipe) if recipe is not None or other is None else system.gpt_recipe_of(other)
+    other = None if from_model is None else _pretrained(from_model, tokenizer, group)
+    plan = gpt_recipe(recipe) if recipe is not None or other is None or other.recipe is None else other.recipe
     name = place_of(data or plan.data.name)
     own_name = run_name(plan.name, "" if name == plan.data.name else name)
     plan = system.changed(plan, data=name, tokenizer=tokenizer, seed=seed, steps=steps)
+    given = {name: value for name, value in computing.items() if value is not None}
+    plan = plan.model_copy(update={"training": plan.training.model_copy(update=given)})
     corpus = _load(name, group)
     if out is None:
         out = new_path(own_name) if group.is_first else Path()
@@ -85,11 +119,23 @@ def _start(
         minutes=minutes, weights_from=other, listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
     display.heading(plan.name, run.path, trainer.task.model, description=corpus.describe())
-    return run, trained("gpt", run, trainer, display)
+    return run, trainer, display
 
 
-def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: float) -> Result:
-    """Train a run further from where it stopped."""
+def _pretrained(name: str, tokenizer: str | None, group: Group) -> Pretrained:
+    """The model to start from; the first process downloads what is missing, the others find it."""
+    from kqv.interchange.pretrained import find
+
+    if tokenizer is not None:
+        raise Error("--from keeps the vocabulary that the model was trained with; leave out --tokenizer")
+    with group.first_goes_first():
+        return find(name)
+
+
+def _go_on(
+    run: Run, group: Group, steps: int | None, data: str | None, every: float
+) -> tuple[Trainer, TrainingDisplay]:
+    """A run from where it stopped."""
     from kqv.cli.progress import TrainingDisplay
     from kqv.training import gpt as system
 
@@ -102,7 +148,7 @@ def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: f
         listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
     announce_going_on(run, trainer, display, group, before)
-    return trained("gpt", run, trainer, display)
+    return trainer, display
 
 
 def _load(name: str, group: Group) -> Corpus:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -33,4 +33,14 @@ Minutes = Annotated[
 ]
 Plot = Annotated[
     Path | None, typer.Option(help="Draw the learning curves into this file: .png, .svg or .pdf.", metavar="FILE")
+]
+Precision = Annotated[
+    Literal["float32", "bfloat16", "float16"] | None,
+    typer.Option(help="Numbers of the matrix products; float32 unless the recipe says otherwise, float16 on GPUs."),
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Compile the model first (needs a C++ compiler); pays in long trainings.")
+]
+TensorBoard = Annotated[
+    bool, typer.Option("--tensorboard", help="Write the measurements for TensorBoard too, into RUN/tensorboard.")
 ]

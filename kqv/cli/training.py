@@ -74,6 +74,25 @@ def announce_going_on(run: Run, trainer: Trainer, display: TrainingDisplay, grou
         )
 
 
+def measure_peak(trainer: Trainer, display: TrainingDisplay) -> None:
+    """Measure the machine's matrix-product speed, for a display that says what share of it is used; of a task that
+    tells how much its steps compute, in one process, and where steps are left."""
+    from kqv.training.flops import matrix_product_peak
+    from kqv.training.task import Counting
+
+    task, group = trainer.task, trainer.group
+    if isinstance(task, Counting) and group.size == 1 and not trainer.ended:
+        display.compare_with_peak(task.flops / task.size(trainer.step), matrix_product_peak(group.device))
+
+
+def write_to_tensorboard(trainer: Trainer) -> None:
+    """Let the trainer's measurements go to TensorBoard too. Raises `Error` where its package is not installed."""
+    from kqv.training.tensorboard import TensorBoard
+
+    if trainer.group.is_first:
+        trainer.also = TensorBoard(trainer.run.path, trainer.step).add
+
+
 def trained(system: str, run: Run, trainer: Trainer, display: TrainingDisplay) -> Result:
     """Train; when it ends early, say in one line what is saved and how to go on."""
     from kqv.training.loop import Diverged, Interrupted, Unsaved

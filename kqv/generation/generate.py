@@ -17,21 +17,22 @@ from kqv.generation.sampling import Choice, Sampling, choose, generators
 from kqv.generation.streaming import Decoder, TextStream
 
 Ids = Sequence[int] | npt.NDArray[Any]
+End = Literal["stop", "end of text", "length"]
 
 
 @dataclass(frozen=True)
 class Step:
     """One token of one sample: how it was chosen, and the text that became certain with it (perhaps none).
 
-    `number` counts a sample's tokens from 0. `end` stands at its last one: a stop string was found, or the `length`
-    that was asked for is reached.
+    `number` counts a sample's tokens from 0. `end` stands at its last one: a stop string was found, the vocabulary's
+    end-of-text token came, or the `length` that was asked for is reached.
     """
 
     sample: int
     number: int
     choice: Choice
     text: str
-    end: Literal["stop", "length"] | None
+    end: End | None
 
 
 def generate(
@@ -43,19 +44,22 @@ def generate(
     seed: int = 1,
     stop: Sequence[str] = (),
     samples: int = 1,
+    past_end: bool = False,
 ) -> Iterator[Step]:
     """Continue a prompt by up to `tokens` tokens, in `samples` ways at once; the steps come as they are computed.
 
-    The prompt is no part of the steps' text, and stop strings are looked for after it; they are not shown. Text may
-    grow past the context, as the predictor says; the prompt may not.
-    Raises `Error`, at the call, for a prompt that is empty or longer than the context, ids or a tokenizer that do not
-    belong to the model, and counts that make no sense.
+    The prompt is no part of the steps' text, and stop strings are looked for after it; they are not shown. Nor is the
+    vocabulary's end-of-text token, which ends a text too; with `past_end` it is a token like any other. Prompt and text
+    may be longer than the context, as the predictor says.
+    Raises `Error`, at the call, for a prompt without a token, ids or a tokenizer that do not belong to the model, and
+    counts that make no sense.
     """
     text = _checked_prompt(predictor, tokenizer, prompt_ids)
     if tokens < 0 or samples < 1:
         raise Error(f"expected tokens from 0 on and samples from 1 on; got tokens {tokens}, samples {samples}")
+    end = None if past_end else tokenizer.end_of_text
     streams = [
-        _Sample(number, list(text), generator, TextStream(tokenizer, stop))
+        _Sample(number, list(text), generator, TextStream(tokenizer, stop), end)
         for number, generator in enumerate(generators(seed, samples))
     ]
     return _steps(predictor, streams, tokens, sampling or Sampling())
@@ -70,10 +74,11 @@ def complete(
     seed: int = 1,
     stop: Sequence[str] = (),
     samples: int = 1,
+    past_end: bool = False,
 ) -> list[str]:
     """The whole text of each sample, without the prompt; as `generate`."""
     texts = [""] * samples
-    for step in generate(predictor, tokenizer, prompt_ids, tokens, sampling, seed, stop, samples):
+    for step in generate(predictor, tokenizer, prompt_ids, tokens, sampling, seed, stop, samples, past_end):
         texts[step.sample] += step.text
     return texts
 
@@ -87,11 +92,6 @@ def _checked_prompt(predictor: Predictor, tokenizer: Decoder, prompt_ids: Ids) -
         )
     if ids.ndim != 1 or not ids.size:
         raise Error("a prompt needs at least one token, as a list of ids; to begin anywhere, give it a line break")
-    if len(ids) > predictor.context:
-        raise Error(
-            f"the prompt has {len(ids)} tokens, and the model reads at most {predictor.context} at once (its context); "
-            f"leave out at least {len(ids) - predictor.context}"
-        )
     if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= predictor.vocab:
         raise Error(f"ids are whole numbers from 0 to {predictor.vocab - 1}; got {ids.min()} to {ids.max()}")
     return [int(token) for token in ids]
@@ -99,22 +99,26 @@ def _checked_prompt(predictor: Predictor, tokenizer: Decoder, prompt_ids: Ids) -
 
 @dataclass
 class _Sample:
-    """One text that is being written."""
+    """One text that is being written; the token `end` ends it."""
 
     number: int
     ids: list[int]
     generator: torch.Generator
     stream: TextStream
+    end: int | None
     ended: bool = False
 
     def step(self, logits: Tensor, sampling: Sampling, number: int, is_last: bool) -> Step:
         """Choose the next token by its logits `[vocab]`."""
         choice = choose(logits, self.ids, sampling, self.generator)
         self.ids.append(choice.token)
-        text = self.stream.push(choice.token)
-        if is_last:
+        is_end = choice.token == self.end
+        text = "" if is_end else self.stream.push(choice.token)
+        if is_end or is_last:
             text += self.stream.finish()
-        end: Literal["stop", "length"] | None = "stop" if self.stream.stopped else "length" if is_last else None
+        end: End | None = "length" if is_last else None
+        if is_end or self.stream.stopped:
+            end = "end of text" if is_end else "stop"
         self.ended = end is not None
         return Step(self.number, number, choice, text, end)
 

@@ -1,8 +1,9 @@
 """The narrow interface of generation: tokens so far to next logits.
 
-Past the context both predictors do the same: when the window is full and a token comes, the older half is forgotten
-and the rest, with the new token last, is read anew from the first place. So a refill is paid for once in context/2
-tokens, where forgetting a single token would cost one for each; what the model sees is at least half of its context.
+Past the context both predictors do the same. Of a longer beginning the last `context` tokens are read. When the window
+is full and a token comes, the older half is forgotten and the rest, with the new token last, is read anew from the
+first place. So a refill is paid for once in context/2 tokens, where forgetting a single token would cost one for each;
+what the model sees is at least half of its context.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Predictor(Protocol):
     def context(self) -> int: ...
 
     def prefill(self, ids: Tensor) -> Tensor:
-        """Begin with the texts `ids[batch, position]`; the logits of what comes next, `[batch, vocab]`."""
+        """Begin with the texts `ids[batch, position]`, of which the last `context` tokens are read; the logits of what
+        comes next, `[batch, vocab]`."""
 
     def advance(self, ids: Tensor) -> Tensor:
         """Go on with one token of each text, `ids[batch]`; the logits of what comes next, `[batch, vocab]`."""
@@ -46,12 +48,12 @@ class Recomputing:
         self._window = torch.empty(0, 0, dtype=torch.int64)
 
     def prefill(self, ids: Tensor) -> Tensor:
-        """Raises `Error` for texts without a token or longer than the context, `DimensionError` for other shapes."""
+        """Raises `Error` for texts without a token, `DimensionError` for other shapes."""
         if ids.dim() != 2:
             raise DimensionError(f"prefill takes ids[batch, position]; got a tensor of shape {list(ids.shape)}")
-        if not 1 <= ids.shape[1] <= self.context:
-            raise Error(f"a text begins with 1 to {self.context} tokens (the model's context); got {ids.shape[1]}")
-        self._window = ids.to(self.model.tokens.weight.device)
+        if not ids.shape[1]:
+            raise Error("a text begins with at least one token; got none")
+        self._window = ids[:, -self.context :].to(self.model.tokens.weight.device)
         return self._begin()
 
     def advance(self, ids: Tensor) -> Tensor:

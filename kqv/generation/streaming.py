@@ -19,6 +19,10 @@ class Decoder(Protocol):
     def size(self) -> int:
         """How many tokens there are."""
 
+    @property
+    def end_of_text(self) -> int | None:
+        """The token that ends a text, such as GPT-2's <|endoftext|>; None if there is none."""
+
     def decode_bytes(self, ids: npt.NDArray[Any]) -> bytes:
         """The UTF-8 bytes of `ids[position]`; a token may hold a part of a character."""
 

@@ -19,7 +19,7 @@ class BlockCache:
         self.length = 0
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Append `[batch, head, new, channel]`; return all so far, `[batch, head, key, channel]`.
+        """Append `[batch, key_head, new, channel]`; return all so far, `[batch, key_head, key, channel]`.
 
         What comes back are views of the room. While a trace records it is a copy, in which the trace can follow the new
         ones; the earlier ones stand there as given.
@@ -37,7 +37,8 @@ class BlockCache:
 class Cache:
     """A `BlockCache` for each block, all for the same texts; its memory is taken once, for `positions` tokens.
 
-    Keys and values are `[batch, head, position, channel]` in every block. No gradient flows through a cache: it is for
+    Keys and values are `[batch, key_head, position, channel]` in every block; `heads` is how many heads of keys there
+    are, and keys that positions turn are kept turned. No gradient flows through a cache: it is for
     generation (Shazeer 2019, Fast Transformer Decoding, section 2.4: incremental decoding).
     """
 

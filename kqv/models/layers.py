@@ -3,42 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from kqv.errors import Error
 from kqv.models.cache import BlockCache
-from kqv.operations import (
-    Operation,
-    add,
-    attention,
-    draw_mask,
-    dropout,
-    embedding,
-    gelu,
-    gelu_tanh,
-    layer_norm,
-    linear,
-    mask,
-    matmul,
-    scale,
-    softmax,
-)
-from kqv.trace.recorder import note, recording
-
-Gelu = Literal["exact", "tanh"]
-
-GELUS: dict[Gelu, Operation] = {"exact": gelu, "tanh": gelu_tanh}
-"""Both forms of GELU by name: by the normal distribution itself, and the one that GPT-2's own weights go with."""
+from kqv.operations import add, draw_mask, dropout, embedding, layer_norm, linear, rms_norm
+from kqv.trace.recorder import note
 
 
 class Linear(nn.Module):
-    """z = x Wᵀ + b, for weight `[out, in]` and bias `[out]`."""
+    """z = x Wᵀ + b, for weight `[out, in]` and bias `[out]`; `parts`: the outputs of several maps that are one product.
 
-    def __init__(self, inputs: int, outputs: int, bias: bool = True) -> None:
+    The maps stay apart where a matrix is taken as a whole, as by Muon.
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True, parts: tuple[int, ...] = ()) -> None:
         super().__init__()
+        self.parts = parts
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         nn.init.normal_(self.weight, std=1 / math.sqrt(inputs))
@@ -64,15 +48,40 @@ class Embedding(nn.Module):
 class LayerNorm(nn.Module):
     """γ·(x − μ)/√(σ² + ε) + β over the last axis."""
 
-    def __init__(self, model: int, bias: bool = True) -> None:
+    def __init__(self, model: int, bias: bool = True, epsilon: float = 1e-5) -> None:
         super().__init__()
+        self.epsilon = epsilon
         self.weight = nn.Parameter(torch.ones(model))
         self.bias = nn.Parameter(torch.zeros(model)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         weight = note("weight", self.weight, "model")
         bias = None if self.bias is None else note("bias", self.bias, "model")
-        return layer_norm(x, weight, bias)
+        return layer_norm(x, weight, bias, epsilon=self.epsilon)
+
+
+class RMSNorm(nn.Module):
+    """γ·x/√(mean(x²) + ε) over the last axis, whose name is `dimension`."""
+
+    def __init__(self, size: int, epsilon: float = 1e-5, dimension: str = "model") -> None:
+        super().__init__()
+        self.epsilon, self.dimension = epsilon, dimension
+        self.weight = nn.Parameter(torch.ones(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return rms_norm(x, note("weight", self.weight, self.dimension), epsilon=self.epsilon)
+
+
+Norm = Literal["layer", "rms"]
+
+
+def make_norm(norm: Norm, model: int, bias: bool, epsilon: float) -> LayerNorm | RMSNorm:
+    """A norm by name; of the two the RMS norm never has a bias. Raises `Error` for an unknown name."""
+    if norm == "layer":
+        return LayerNorm(model, bias, epsilon)
+    if norm == "rms":
+        return RMSNorm(model, epsilon)
+    raise Error(f"there is no norm {norm!r}; choose one of: {', '.join(get_args(Norm))}")
 
 
 class Dropout(nn.Module):
@@ -100,101 +109,21 @@ class Dropout(nn.Module):
         return note("dropped", dropout(x, mask, probability=self.probability), self.dimensions)
 
 
-class SelfAttention(nn.Module):
-    """Every place asks all places up to its own: softmax(q kᵀ/√channels) v, for several heads side by side.
-
-    Vaswani et al. 2017, section 3.2. `written_out=True` computes scores and weights as tensors of their own; else
-    one fused operation does, except while a trace records and while weights are dropped. `dropout` acts on the weights
-    and on the output. With a cache, x are the next places, and they see all that the cache holds.
-    Raises `Error` where the heads cannot share the model's numbers evenly.
-    """
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + feed_forward(norm(x)) (pre-norm, as in GPT-2), out of the parts given."""
 
     def __init__(
-        self, model: int, heads: int, bias: bool = True, written_out: bool = False, dropout: float = 0.0
+        self, attention_norm: nn.Module, attention: nn.Module, feed_forward_norm: nn.Module, feed_forward: nn.Module
     ) -> None:
         super().__init__()
-        if model % heads:
-            raise Error(f"{heads} heads cannot share {model} numbers evenly; choose a width that {heads} divides")
-        self.heads = heads
-        self.written_out = written_out
-        self.query_key_value = Linear(model, 3 * model, bias)
-        self.projection = Linear(model, model, bias)
-        self.weights_dropout = Dropout(dropout, "batch head query key")
-        self.dropout = Dropout(dropout)
+        self.attention_norm = attention_norm
+        self.attention = attention
+        self.feed_forward_norm = feed_forward_norm
+        self.feed_forward = feed_forward
 
-    def forward(self, x: Tensor, cache: BlockCache | None = None) -> Tensor:
-        batch, position, model = x.shape
-        joined = note("query_key_value", self.query_key_value(x), "batch position joined")
-        # split before the heads are parted: the gradients of the three then join in one copy
-        queries, keys, values = (
-            part.view(batch, position, self.heads, model // self.heads).transpose(1, 2)
-            for part in torch.split(joined, model, dim=-1)
-        )
-        if cache is not None:
-            keys, values = cache.extend(keys, values)
-        queries = note("queries", queries, "batch head query channel")
-        keys = note("keys", keys, "batch head key channel")
-        values = note("values", values, "batch head key channel")
-        mixed = self.mix(queries, keys, values)
-        merged = note("merged", mixed.transpose(1, 2).reshape(batch, position, model), "batch position model")
-        output = note("output", self.projection(merged), "batch position model")
-        return self.dropout(output)  # type: ignore[no-any-return]
-
-    def mix(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """What each query gets: the values, mixed by attention weights; `[batch, head, query, channel]`.
-
-        The last query stands at the last key, and none sees a later one.
-        """
-        asking, asked = queries.shape[-2], keys.shape[-2]
-        if not (self.written_out or self.weights_dropout.is_active or recording()):
-            return attention(queries, keys, values, causal=asking > 1)  # a single query stands last and sees all
-        products = note("products", matmul(queries, keys.mT), "batch head query key")
-        scores = note("scores", scale(products, factor=1 / math.sqrt(queries.shape[-1])), "batch head query key")
-        allowed = torch.ones(asking, asked, dtype=torch.bool, device=scores.device).tril(asked - asking)
-        masked = note("masked_scores", mask(scores, note("allowed", allowed, "query key")), "batch head query key")
-        weights = note("weights", softmax(masked), "batch head query key")
-        return note("mixed", matmul(self.weights_dropout(weights), values), "batch head query channel")
-
-
-class FeedForward(nn.Module):
-    """Each place for itself: widen, bend with GELU, narrow; `dropout` acts on the output.
-
-    Vaswani et al. 2017, section 3.3, with GELU in place of ReLU. Raises `Error` for an unknown form of GELU.
-    """
-
-    def __init__(
-        self, model: int, hidden: int, bias: bool = True, dropout: float = 0.0, gelu: Gelu = "exact"
-    ) -> None:  # fmt: skip
-        super().__init__()
-        if gelu not in GELUS:
-            raise Error(f"there is no form {gelu!r} of GELU; choose one of: {', '.join(GELUS)}")
-        self.widen = Linear(model, hidden, bias)
-        self.narrow = Linear(hidden, model, bias)
-        self.gelu = GELUS[gelu]
-        self.dropout = Dropout(dropout)
-
-    def forward(self, x: Tensor) -> Tensor:
-        hidden = note("hidden", self.widen(x), "batch position hidden")
-        active = note("active", self.gelu(hidden), "batch position hidden")
-        output = note("output", self.narrow(active), "batch position model")
-        return self.dropout(output)  # type: ignore[no-any-return]
-
-
-class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed_forward(norm(x)) (pre-norm, as in GPT-2)."""
-
-    def __init__(
-        self, model: int, heads: int, bias: bool = True, written_out: bool = False, dropout: float = 0.0,
-        gelu: Gelu = "exact",
-    ) -> None:  # fmt: skip
-        super().__init__()
-        self.attention_norm = LayerNorm(model, bias)
-        self.attention = SelfAttention(model, heads, bias, written_out, dropout)
-        self.feed_forward_norm = LayerNorm(model, bias)
-        self.feed_forward = FeedForward(model, 4 * model, bias, dropout, gelu)
-
-    def forward(self, x: Tensor, cache: BlockCache | None = None) -> Tensor:
-        attended = self.attention(note("attention_input", self.attention_norm(x), "batch position model"), cache)
-        x = note("after_attention", add(x, attended), "batch position model")
+    def forward(self, x: Tensor, places: Tensor, cache: BlockCache | None = None) -> Tensor:
+        """x is `[batch, position, model]`; `places[position]` says where in the text each position stands."""
+        normed = note("attention_input", self.attention_norm(x), "batch position model")
+        x = note("after_attention", add(x, self.attention(normed, places, cache)), "batch position model")
         fed = self.feed_forward(note("feed_forward_input", self.feed_forward_norm(x), "batch position model"))
         return note("output", add(x, fed), "batch position model")

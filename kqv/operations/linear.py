@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Sum
 from kqv.operations.operation import Call, Operation, Pair, Saved
+from kqv.operations.products import over_rows, times_transposed
 
 
 def forward(
@@ -26,15 +26,15 @@ def backward(saved: Saved, gradient: Float[Tensor, "*rows out"]) -> tuple[Tensor
 
 
 def kernel_forward(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[Tensor, Saved]:
-    return torch.nn.functional.linear(x, weight, bias), (x, weight, bias is not None)
+    return times_transposed(x, weight, bias), (x, weight, bias is not None)
 
 
 def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
     x, weight, has_bias = saved
     rows = gradient.reshape(-1, gradient.shape[-1])
     return (
-        gradient @ weight if needed[0] else None,
-        rows.T @ x.reshape(-1, x.shape[-1]) if needed[1] else None,
+        times_transposed(gradient, weight.T) if needed[0] else None,
+        over_rows(rows, x.reshape(-1, x.shape[-1])) if needed[1] else None,
         rows.sum(0) if has_bias and needed[2] else None,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -26,17 +27,23 @@ def backward(saved: Saved, gradient: Float[Tensor, "*rows in"]) -> tuple[Tensor 
     return gradient_x, (gradient * normalised).reshape(-1, x.shape[-1]).sum(0)
 
 
+def kernel_forward(x: Tensor, weight: Tensor, *, epsilon: float = 1e-6) -> tuple[Tensor, Saved]:
+    """The same with two passes over the numbers, and one tensor of x's size."""
+    size = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    inverse = size.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+    return (x * inverse).mul_(weight), (x, inverse, weight)
+
+
 def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) -> tuple[Tensor | None, ...]:
-    """The same with fewer passes over the numbers: x̂ is not written down, the row's mean is a product of rows."""
+    """The same with fewer passes: Σ_rows and each row's mean(g·x̂) are products of the one tensor ∂C/∂y·x̂."""
     x, inverse, weight = saved
     gradient_x = gradient_weight = None
+    products = (gradient * x).mul_(inverse).reshape(-1, x.shape[-1])
     if needed[0]:
-        g = gradient * weight
-        # one factor after the other: 1/√(…)³ alone would underflow for large x
-        share = (g * x).sum(-1, keepdim=True).mul_(inverse).mul_(inverse / -x.shape[-1]).mul_(inverse)
-        gradient_x = g.mul_(inverse).addcmul_(x, share)
+        share = (products @ weight).view(inverse.shape).mul_(inverse).mul_(inverse / -x.shape[-1])
+        gradient_x = (gradient * weight).mul_(inverse).addcmul_(x, share)
     if needed[1]:
-        gradient_weight = (gradient * x).mul_(inverse).reshape(-1, x.shape[-1]).sum(0)
+        gradient_weight = products.sum(0)
     return gradient_x, gradient_weight
 
 
@@ -72,7 +79,7 @@ rms_norm = Operation(
     dimensions={"x": "... in", "weight": "in", "output": "... in"},
     forward=forward,
     backward=backward,
-    kernel=Pair(forward, kernel_backward, selective=True),
+    kernel=Pair(kernel_forward, kernel_backward, selective=True),
     derive=derive,
     derivatives={"x": derive_x, "weight": derive_weight},
     source="Zhang, Sennrich 2019, Root Mean Square Layer Normalization, eq. (4)",

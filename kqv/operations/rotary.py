@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Named, cosine, sine
 from kqv.errors import DimensionError
-from kqv.operations.operation import Call, Operation, Saved
+from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
 def forward(
@@ -48,6 +51,45 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), -1).to(x.dtype)
 
 
+_latest: tuple[Any, ...] = (None, None, None)
+
+
+def _known_cosines_and_sines(x: Tensor, places: Tensor, base: float) -> tuple[Tensor, Tensor]:
+    """The same, computed once for the blocks of a model, which ask for the same angles one after another."""
+    global _latest
+    if torch.is_inference_mode_enabled() or places.is_inference():
+        return _cosines_and_sines(x, places, base)  # what is made here cannot be used in training
+    asked = (x.shape[-1], x.dtype, base, places._version)
+    known_places, known, angles = _latest
+    if known_places is None or known_places() is not places or known != asked:
+        angles = _cosines_and_sines(x, places, base)
+        _latest = weakref.ref(places), asked, angles
+    return angles  # type: ignore[no-any-return]
+
+
+def kernel_forward(x: Tensor, places: Tensor, *, base: float = 10000.0) -> tuple[Tensor, Saved]:
+    if torch.compiler.is_compiling() or x.shape[-1] % 2:
+        return forward(x, places, base=base)
+    cos, sin = _known_cosines_and_sines(x, places, base)
+    return _turned_in_place(x, cos, sin, 1), (cos, sin)
+
+
+def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    cos, sin = saved
+    return _turned_in_place(gradient, cos, sin, -1), None
+
+
+def _turned_in_place(x: Tensor, cos: Tensor, sin: Tensor, direction: int) -> Tensor:
+    """The same turn, written into one new tensor half by half."""
+    if x.dtype != cos.dtype or torch.compiler.is_compiling():
+        return _turned(x, cos, sin * direction)
+    turned = torch.empty_like(x)
+    (first, second), (its_first, its_second) = x.chunk(2, -1), turned.chunk(2, -1)
+    torch.mul(first, cos, out=its_first).addcmul_(second, sin, value=-direction)
+    torch.mul(second, cos, out=its_second).addcmul_(first, sin, value=direction)
+    return turned
+
+
 def _angle(call: Call, place: int, channel: int) -> tuple[Expression, int]:
     """θ of a channel at a place, and the channel that it is paired with."""
     channels = call.x.shape[-1]
@@ -77,6 +119,7 @@ rotary = Operation(
     dimensions={"x": "... position channel", "places": "position", "output": "... position channel"},
     forward=forward,
     backward=backward,
+    kernel=Pair(kernel_forward, kernel_backward),
     derive=derive,
     derivatives={"x": derive_x},
     source="Su et al. 2021, RoFormer: Enhanced Transformer with Rotary Position Embedding, eq. (15) and (34)",

@@ -146,8 +146,4 @@ def _moved(movement: Movement, output: TensorRecord, index: Index) -> Iterator[A
 
 def explain_update(cell: Cell, update: UpdateRecord, record: TensorRecord) -> Explanation:
     """How one new weight was computed, or what the optimizer remembered."""
-    remembered = update.remembered(cell.name)
-    if remembered is None:
-        return _of(update.arithmetic(cell.index), cell, record)
-    value, formula = float(remembered[cell.index]), update.story(cell.name)
-    return _of(Arithmetic(value, "given", formula), cell, record)
+    return _of(update.arithmetic_of(cell.name, cell.index), cell, record)

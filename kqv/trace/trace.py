@@ -124,7 +124,9 @@ class Trace:
         reading = read_cell(text)
         if reading.phase == "update":
             update = self._update_of(reading.name)
-            return reading.resolve(update.record.dimensions, update.record.sizes)
+            tensor = update.remembered(reading.name)
+            sizes = update.record.sizes if tensor is None else tuple(tensor.shape)
+            return reading.resolve(update.dimensions_of(reading.name), sizes)
         record = self[reading.name]
         return reading.resolve(record.dimensions, record.sizes)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -32,10 +32,19 @@ class Rule(Protocol):
         """
 
 
+@runtime_checkable
+class ShownRule(Rule, Protocol):
+    """A rule that computes tensors on the way, which are numbers to be explained as well."""
+
+    def derive_shown(self, call: Any, name: str, index: Index) -> tuple[str, Expression]:
+        """Formula and arithmetic of one element of such a tensor."""
+
+
 class Optimizer(Protocol):
     """What `Trace.step` needs of an optimizer to explain its steps; `torch.optim` ones are recorded without formula."""
 
-    rule: Rule
+    def rule_of(self, parameter: nn.Parameter) -> Rule:
+        """The rule by which it changes a parameter."""
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that it changes."""
@@ -46,8 +55,8 @@ class Optimizer(Protocol):
     def settings_of(self, parameter: nn.Parameter) -> Mapping[str, float]:
         """Its settings for a parameter, for the coming step."""
 
-    def step(self) -> Any:
-        """Change the parameters."""
+    def shown_step(self) -> Mapping[int, Mapping[str, Tensor]]:
+        """Change the parameters; by a parameter's `id` and names what was computed on the way, for its `ShownRule`."""
 
 
 class UpdateCall:
@@ -73,6 +82,7 @@ class UpdateRecord:
     settings: dict[str, float]
     location: Location
     after: Tensor
+    shown: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -101,11 +111,22 @@ class UpdateRecord:
         return own is not None and own.shape == self.gradient.shape and torch.equal(own, self.gradient)
 
     def remembered(self, name: str) -> Tensor | None:
-        """The state or gradient used under `NAME.velocity`, `NAME.gradient`; None for the weight itself."""
-        return {"gradient": self.gradient, **self.state}.get(name.removeprefix(f"{self.parameter}."))
+        """The state or gradient used under `NAME.velocity`, `NAME.gradient`, and what was computed on the way; None for
+        the weight itself."""
+        return {"gradient": self.gradient, **self.state, **self.shown}.get(name.removeprefix(f"{self.parameter}."))
+
+    def dimensions_of(self, name: str) -> tuple[str, ...]:
+        """The dimensions' names of the weight, or of what is found under `NAME.velocity` and the like."""
+        tensor = self.remembered(name)
+        same = tensor is None or tuple(tensor.shape) == tuple(self.record.sizes)
+        return self.record.dimensions if same else ()
 
     def story(self, name: str) -> str:
         """Where a remembered tensor is from."""
+        own = name.removeprefix(f"{self.parameter}.")
+        if own in self.shown and isinstance(self.rule, ShownRule):
+            first = (0,) * self.shown[own].dim()
+            return f"computed on the way: {self.rule.derive_shown(self._call(), own, first)[0]}"
         if name != f"{self.parameter}.gradient":
             return f"given: what {self.optimizer} remembered of earlier steps"
         if self.gradient_is_the_passes:
@@ -120,18 +141,34 @@ class UpdateRecord:
         if self.rule is None:
             formula = f"computed by {self.optimizer}, whose formula is not known here"
             return Arithmetic(value, self.optimizer, formula, self.location)
-        expression = self.rule.derive(UpdateCall(self._operands(), self.settings), index)
+        share = max(share, error_share(*(tensor.dtype for tensor in self.shown.values())))
+        expression = self.rule.derive(self._call(), index)
         return Arithmetic(value, self.rule.name, self.rule.formula, self.location, expression, share)
+
+    def arithmetic_of(self, name: str, index: Index) -> Arithmetic:
+        """The same for any number of the update: a new weight, what was remembered, or what was computed on the way."""
+        tensor = self.remembered(name)
+        if tensor is None:
+            return self.arithmetic(index)
+        value, own = float(tensor[index]), name.removeprefix(f"{self.parameter}.")
+        if own not in self.shown or not isinstance(self.rule, ShownRule):
+            return Arithmetic(value, "given", self.story(name))
+        formula, expression = self.rule.derive_shown(self._call(), own, index)
+        share = error_share(*(tensor.dtype for tensor in self.shown.values()))
+        return Arithmetic(value, self.rule.name, formula, self.location, expression, share)
+
+    def _call(self) -> UpdateCall:
+        return UpdateCall(self._operands(), self.settings)
 
     def _operands(self) -> dict[str, Operand]:
         dimensions, own = self.record.dimensions, self.gradient_is_the_passes
         used = RecordSource(self.record, of_gradient=True) if own else self._source("gradient", self.gradient)
-        found = {name: Operand(self._source(name, tensor)) for name, tensor in self.state.items()}
+        found = {name: Operand(self._source(name, tensor)) for name, tensor in {**self.state, **self.shown}.items()}
         assert len(dimensions) in (0, len(self.record.sizes))
         return {**found, "weight": Operand(RecordSource(self.record)), "gradient": Operand(used)}
 
     def _source(self, name: str, tensor: Tensor) -> RememberedSource:
-        return RememberedSource(f"{self.parameter}.{name}", tensor, self.record.dimensions)
+        return RememberedSource(f"{self.parameter}.{name}", tensor, self.dimensions_of(f"{self.parameter}.{name}"))
 
 
 def take_step(
@@ -150,8 +187,11 @@ def _take_step(
     ]
     if not described:
         raise TraceError("no parameter of the optimizer has a gradient; call backward() before trace.step(optimizer)")
-    optimizer.step()
+    shown = {} if isinstance(optimizer, torch.optim.Optimizer) else optimizer.shown_step()
+    if isinstance(optimizer, torch.optim.Optimizer):
+        optimizer.step()
     for parameter, before, update in described:
+        update.shown = dict(shown.get(id(parameter), {}))
         _keep_before(recorder, parameter, before)
         update.after = parameter.detach().clone()
         recorder.forget(parameter)
@@ -175,7 +215,11 @@ def _before(
     if isinstance(optimizer, torch.optim.Optimizer):
         rule, (state, settings) = None, _read(optimizer, parameter)
     else:
-        rule, state, settings = optimizer.rule, optimizer.state_of(parameter), optimizer.settings_of(parameter)
+        rule, state, settings = (
+            optimizer.rule_of(parameter),
+            optimizer.state_of(parameter),
+            optimizer.settings_of(parameter),
+        )
     gradient = parameter.grad
     assert gradient is not None
     kept = {name: tensor.detach().clone() for name, tensor in state.items()}

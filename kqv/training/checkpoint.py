@@ -1,12 +1,13 @@
 """Checkpoints: everything that a training run needs to go on bit-identically, in one safetensors file.
 
 One file, replaced in one step, so that a kill at any moment leaves a whole checkpoint. Tensors are the weights, the
-optimizer's state and the random generators' states; counters stand as JSON in the header. Nothing is ever pickled.
+states of the optimizer, of the task and of the random generators; counters stand as JSON in the header. Nothing is ever
+pickled.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import FiniteFloat, NonNegativeFloat, NonNegativeInt
@@ -28,6 +29,7 @@ class Counters(Plan):
     scores: dict[str, FiniteFloat]
     random: RandomCounters
     patience: PatienceState = PatienceState()
+    best: FiniteFloat | None = None
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,12 @@ class Checkpoint:
     optimizer: Tensors
     random: Tensors
     losses: Tensor
+    task: Tensors = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write it atomically; `Error` in one line when the disk refuses."""
         tensors = {"losses": self.losses}
-        for part in ("model", "optimizer", "random"):
+        for part in ("model", "optimizer", "random", "task"):
             tensors |= {f"{part}/{name}": tensor for name, tensor in getattr(self, part).items()}
         write_tensors(path, tensors, self.counters.model_dump(mode="json"))
 
@@ -64,6 +67,7 @@ class Checkpoint:
             optimizer=_under("optimizer/", tensors),
             random=_under("random/", tensors),
             losses=tensors["losses"],
+            task=_under("task/", tensors),
         )
 
 

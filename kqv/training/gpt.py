@@ -19,10 +19,10 @@ from kqv.generation.generate import complete
 from kqv.generation.predictor import Cached
 from kqv.generation.sampling import Sampling
 from kqv.models.gpt import GPT
-from kqv.tensors import put_weights, read_tensors
+from kqv.tensors import put_weights, read_tensors, weights_of
 from kqv.training.batches import seed_of
 from kqv.training.distributed import Group
-from kqv.training.gpt_recipes import GPTRecipe
+from kqv.training.gpt_recipes import GPTPlan, GPTRecipe
 from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Trainer
 from kqv.training.parsing import one_line
 from kqv.training.randomness import seed_all
@@ -53,6 +53,20 @@ class LoadedGPT:
         return complete(Cached(self.model), self.tokenizer, ids, tokens, sampling, seed, stop)[0]
 
 
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """What a training starts from: a model with its plan and its own vocabulary.
+
+    `origin`: where it was found; `recipe`: how it was trained, where a run says so.
+    """
+
+    origin: str
+    plan: GPTPlan
+    model: GPT
+    tokenizer: Tokenizer
+    recipe: GPTRecipe | None = None
+
+
 def changed(
     recipe: GPTRecipe, *, data: str | None = None, tokenizer: str | None = None, seed: int | None = None,
     steps: int | None = None,
@@ -77,44 +91,58 @@ def with_tokenizer(recipe: GPTRecipe, corpus: Corpus) -> tuple[GPTRecipe, Tokeni
 
 def make_gpt(recipe: GPTRecipe, vocab: int) -> GPT:
     """The recipe's model, with weights drawn from PyTorch's random generator as it stands."""
-    plan = recipe.model
-    return GPT(vocab, plan.context, plan.model, plan.heads, plan.blocks, bias=plan.bias, dropout=plan.dropout)
+    return GPT(vocab, **recipe.model.model_dump())
 
 
 def start(
     recipe: GPTRecipe, corpus: Corpus, path: Path, device: torch.device, *, minutes: float | None = None,
-    weights_from: Run | None = None, listener: Listener | None = None,
+    weights_from: Run | Pretrained | None = None, listener: Listener | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group | None = None, progress: Progress | None = None,
 ) -> tuple[Run, Trainer]:  # fmt: skip
-    """A new run, ready to train, in an empty or new folder; `weights_from` gives its weights and its vocabulary.
+    """A new run, ready to train, in an empty or new folder; `weights_from` gives its form, weights and vocabulary.
 
     Raises `Error` where the folder is taken or cannot be written; then nothing of the run is left.
     """
     group = group or Group(device=device)
-    if weights_from is not None:
-        tokenizer = tokenizer_of(weights_from)
+    source = pretrained(weights_from) if isinstance(weights_from, Run) else weights_from
+    if source is not None:
+        recipe, tokenizer = _of_form(recipe, source), source.tokenizer
     else:
         recipe, tokenizer = with_tokenizer(recipe, corpus)
     return begin(
-        recipe, lambda: _prepare(recipe, corpus, tokenizer, device, group, weights_from, progress), path, group,
-        minutes=minutes, weights_from=weights_from, listener=listener, checkpoint_seconds=checkpoint_seconds,
+        recipe, lambda: _prepare(recipe, corpus, tokenizer, device, group, source, progress), path, group,
+        minutes=minutes, weights_from=None if source is None else Run(Path(source.origin)), listener=listener,
+        checkpoint_seconds=checkpoint_seconds,
     )  # fmt: skip
+
+
+def pretrained(run: Run) -> Pretrained:
+    """A run as what another one starts from; `RunError` when it is damaged or of another system."""
+    recipe, loaded = gpt_recipe_of(run), load_gpt(run)
+    return Pretrained(str(run.path), recipe.model, loaded.model, loaded.tokenizer, recipe)
+
+
+def _of_form(recipe: GPTRecipe, source: Pretrained) -> GPTRecipe:
+    """The recipe with the form and the vocabulary of what it starts from; dropout stays the recipe's."""
+    model = source.plan.model_copy(update={"dropout": recipe.model.dropout})
+    data = recipe.data.model_copy(update={"tokenizer": source.tokenizer.kind, "vocab": source.tokenizer.size})
+    return recipe.model_copy(update={"model": model, "data": data})
 
 
 def _prepare(
     recipe: GPTRecipe, corpus: Corpus, tokenizer: Tokenizer, device: torch.device, group: Group,
-    weights_from: Run | None = None, progress: Progress | None = None,
+    source: Pretrained | None = None, progress: Progress | None = None,
 ) -> Prepared:  # fmt: skip
     tokens = tokenized(corpus, tokenizer, progress)
     seed_all(recipe.training.seed)
     model = make_gpt(recipe, tokenizer.size)
-    if weights_from is not None:
-        put_weights(model, read_tensors(weights_from.model_file)[0], str(weights_from.model_file))
+    if source is not None:
+        put_weights(model, weights_of(source.model), source.origin)
     if not group.is_first:  # what is drawn from now on, such as dropout, is each process's own
         torch.manual_seed(seed_of(recipe.training.seed, "process", group.rank))
     task = TextTask(
         model.to(device), recipe.model.context, tokens.train, tokens.validation, tokens.bytes_per_token,
-        recipe.training, device, group,
+        recipe.training, device, group, tokenizer,
     )  # fmt: skip
     facts = DataFacts(
         name=recipe.data.name, train=len(tokens.train), validation=len(tokens.validation), test=0,

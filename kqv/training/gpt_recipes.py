@@ -7,24 +7,54 @@ from typing import Literal
 from pydantic import Field, PositiveInt, model_validator
 
 from kqv.errors import Error
+from kqv.models.attention import channels_of
+from kqv.models.feed_forward import Form
+from kqv.models.gpt import Initialisation, Positions
+from kqv.models.layers import Norm
 from kqv.training.plans import Plan, TrainingPlan
 
 
 class GPTPlan(Plan):
-    """GPT-2's form; the size of the vocabulary comes from the tokenizer. `model`: numbers for each token."""
+    """The parts of a GPT by their names in `kqv.models.gpt.GPT`; the vocabulary's size comes from the tokenizer.
 
-    kind: Literal["gpt2"] = "gpt2"
+    Unless said otherwise it has GPT-2's form. `model`: numbers for each token; `hidden`, `key_heads`, `channels` and
+    `attention_bias` follow from the others where they are None.
+    """
+
     blocks: PositiveInt = 4
     heads: PositiveInt = 4
     model: PositiveInt = 128
     context: PositiveInt = 64
     bias: bool = False
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    positions: Positions = "learned"
+    rotary_base: float = Field(default=10_000.0, gt=0)
+    norm: Norm = "layer"
+    epsilon: float = Field(default=1e-5, gt=0)
+    feed_forward: Form = "gelu"
+    hidden: PositiveInt | None = None
+    query_key_norm: bool = False
+    key_heads: PositiveInt | None = None
+    channels: PositiveInt | None = None
+    attention_bias: bool | None = None
+    tied: bool = True
+    initialisation: Initialisation = "gpt2"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, content: object) -> object:
+        """Runs from before there were parts say `kind`."""
+        if isinstance(content, dict) and content.get("kind") == "gpt2":
+            return {name: value for name, value in content.items() if name != "kind"}
+        return content
 
     @model_validator(mode="after")
-    def _heads_divide_the_width(self) -> GPTPlan:
-        if self.model % self.heads:
-            raise ValueError(f"{self.heads} heads cannot share {self.model} numbers evenly")
+    def _heads_share_evenly(self) -> GPTPlan:
+        key_heads = self.heads if self.key_heads is None else self.key_heads
+        try:
+            channels_of(self.model, self.heads, key_heads, self.channels, self.positions == "rotary")
+        except Error as failure:
+            raise ValueError(str(failure)) from None
         return self
 
 
@@ -72,7 +102,29 @@ def nanogpt_cpu() -> GPTRecipe:
     )  # fmt: skip
 
 
-GPT_RECIPES = {"gpt": gpt, "nanogpt-cpu": nanogpt_cpu}
+def _qwen3(blocks: int, model: int, heads: int, context: int, hidden: int) -> GPTPlan:
+    """Qwen3's parts, with what makes a short training short: projections that begin at zero, a head of its own."""
+    return GPTPlan(
+        blocks=blocks, model=model, heads=heads, context=context, hidden=hidden, positions="rotary",
+        rotary_base=1000.0, norm="rms", epsilon=1e-6, feed_forward="swiglu", query_key_norm=True, tied=False,
+        initialisation="zero-projections",
+    )  # fmt: skip
+
+
+def shakespeare_fast() -> GPTRecipe:
+    """What nanoGPT's settings reach on tiny Shakespeare, in a fraction of the time."""
+    return GPTRecipe(
+        name="shakespeare-fast",
+        model=_qwen3(blocks=4, model=96, heads=3, context=64, hidden=192),
+        data=TextPlan(name="shakespeare", tokenizer="characters"),
+        training=TrainingPlan(
+            optimizer="muon", learning_rate=0.03, momentum=0.9, adamw_learning_rate=0.004, betas=(0.9, 0.95),
+            schedule="trapezoid", decay=0.5, warm_up=2, batch=8, steps=350, evaluate_every=350,
+        ),
+    )  # fmt: skip
+
+
+GPT_RECIPES = {"gpt": gpt, "nanogpt-cpu": nanogpt_cpu, "shakespeare-fast": shakespeare_fast}
 """Recipes of GPT by name; the first is the default."""
 
 

@@ -7,99 +7,37 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kqv.errors import Error, RunError
 from kqv.files import remove_leftovers
+from kqv.memory import keep_freed_memory
 from kqv.tensors import all_finite, put_weights, weights_of, write_tensors
 from kqv.threads import threads_for
 from kqv.training.checkpoint import Checkpoint, Counters
 from kqv.training.distributed import ALONE, Group
+from kqv.training.endings import Diverged, Interrupted, Stopped, Unsaved
 from kqv.training.optimizers import Optimizer
 from kqv.training.patience import Patience
 from kqv.training.plans import TrainingPlan
 from kqv.training.randomness import random_state, restore_random_state
+from kqv.training.replay import first_fault
 from kqv.training.run import Run
 from kqv.training.schedules import share
 from kqv.training.signals import stop_signals
+from kqv.training.task import Listener, Remembering, SampleListener, Sampling, Task
+
+__all__ = [
+    "CHECKPOINT_SECONDS", "Diverged", "Interrupted", "Listener", "Result", "Stopped", "Task", "Trainer", "Unsaved",
+]  # fmt: skip
 
 CHECKPOINT_SECONDS = 20.0
 REPORTS = 200  # training losses in metrics.jsonl, evenly over a run
 SHOW_SECONDS = 0.2
 STRIDE_SECONDS = 0.01
-
-
-class Task(Protocol):
-    """What is trained on what: the model, its batches by step, its loss, and its evaluation on the validation set."""
-
-    evaluate_every: int
-    """The steps of an epoch."""
-
-    work: int
-    """How much a step computes: weights times examples."""
-
-    @property
-    def model(self) -> nn.Module:
-        """What learns."""
-
-    def size(self, step: int) -> int:
-        """How many examples step number `step` (from 0) sees, in all processes together."""
-
-    def batch(self, step: int) -> Any:
-        """This process's part of the step's examples: a fixed function of the step and the random generators."""
-
-    def learn(self, batch: Any) -> Tensor:
-        """The batch's loss, with its gradients in the parameters' `grad`.
-
-        The loss's mean over all processes is the mean over the step's examples.
-        """
-
-    def evaluate(self) -> dict[str, float]:
-        """Scores over the whole validation set, `loss` among them."""
-
-    def monitor(self) -> dict[str, float]:
-        """What else the recipe wants to be measured at each evaluation, by its name in metrics.jsonl."""
-
-
-class Listener(Protocol):
-    """Who watches a training: the command line's progress display, a notebook, a test. What it raises ends the
-    training, with everything saved."""
-
-    def started(self, step: int, steps: int) -> None:
-        """Training begins at `step` of `steps`."""
-
-    def stepped(self, step: int, loss: float, rate: float) -> None:
-        """Steps were made: the mean loss since the last call, and examples a second."""
-
-    def evaluated(self, step: int, scores: dict[str, float]) -> None:
-        """The validation set was scored."""
-
-
-class Stopped(Error):  # noqa: N818 - to be stopped by the user is no error
-    """Training ended before its last step; the run directory holds the state of step `saved`."""
-
-    def __init__(self, message: str, saved: int) -> None:
-        super().__init__(message)
-        self.saved = saved
-
-
-class Interrupted(Stopped):
-    """Training was stopped by the user; everything is saved. `signal` says by which."""
-
-    def __init__(self, message: str, saved: int, signal: int) -> None:
-        super().__init__(message, saved)
-        self.signal = signal
-
-
-class Diverged(Stopped):
-    """The loss or the weights are no longer numbers; the last good state is kept."""
-
-
-class Unsaved(Stopped):
-    """A file of the run could not be written; the state before is kept."""
 
 
 @dataclass
@@ -127,7 +65,9 @@ class Trainer:
         self.step = self.saved = 0
         self.seconds = 0.0
         self.scores: dict[str, float] = {}
+        self.best: float | None = None
         self.patience = Patience(plan.early_stopping, plan.halvings)
+        self.also: Callable[[dict[str, Any]], None] | None = None  # told of each measurement, as metrics.jsonl is
         self._losses: list[Tensor] = []  # since the last report
         self._unshown: list[Tensor] = []  # since the listener was last told
         self._shown_step = 0
@@ -139,6 +79,7 @@ class Trainer:
         Raises `Interrupted` after Ctrl-C (everything is saved), `Diverged` when the loss is no number any more, and
         `Unsaved` when the disk refuses (the state before is kept).
         """
+        keep_freed_memory()
         alone, first = self.group.size == 1, self.group.is_first
         with self.run.locked() if first else nullcontext(), threads_for(self.task.work), stop_signals(alone) as asked:
             self._begin()
@@ -159,6 +100,7 @@ class Trainer:
             remove_leftovers(self.run.path)
             with self._writing():
                 self.run.cut_metrics(self.step)
+                self.run.cut_samples(self.step)
             if self.listener is not None:
                 self.listener.started(self.step, self.steps)
         now = time.monotonic()
@@ -189,8 +131,8 @@ class Trainer:
     def _advance(self) -> None:
         """One step: loss, backward, update."""
         plan = self.plan
-        rate = share(plan.schedule, self.step, self.steps, plan.warm_up, plan.floor) * self.patience.share
-        self.optimizer.set_share(rate)
+        rate = share(plan.schedule, self.step, self.steps, plan.warm_up, plan.floor, plan.decay)
+        self.optimizer.set_share(rate * self.patience.share)
         loss = self.task.learn(self.task.batch(self.step))
         if plan.clip is not None:
             nn.utils.clip_grad_norm_(self.optimizer.parameters(), plan.clip)
@@ -221,13 +163,41 @@ class Trainer:
         self._require_finite(self.scores["loss"], "validation loss")
         self._record({f"validation_{name}": score for name, score in self.scores.items()} | monitored)
         self.patience.see(self.scores)
+        if self.plan.keep_best:
+            self._keep_best(self.scores["loss"])
         return True
+
+    def _keep_best(self, loss: float) -> None:
+        """Write the weights with the lowest validation loss so far."""
+        if self.best is not None and loss >= self.best:
+            return
+        weights = weights_of(self.task.model)
+        if not all_finite(weights):
+            raise self._diverged("the weights are no finite numbers any more")
+        self.best = loss
+        if self.group.is_first:
+            with self._pause(), self._writing():
+                write_tensors(self.run.best_file, weights)
+
+    def _sample(self) -> None:
+        """Let the model write a little, for who watches and for samples.jsonl."""
+        if not self.plan.sample_tokens or not self.group.is_first or not isinstance(self.task, Sampling):
+            return
+        with self._pause():
+            text = self.task.sample(self.plan.sample_tokens)
+            with self._writing():
+                self.run.add_sample({"step": self.step, "text": text})
+        if isinstance(self.listener, SampleListener):
+            self._tell(self.listener.sampled, self.step, text)
 
     def _record(self, numbers: dict[str, float]) -> None:
         if self.group.is_first:
             seconds = round(time.monotonic() - self._began, 3)
+            content = {"step": self.step, "seconds": seconds, **numbers}
             with self._writing():
-                self.run.add_metrics({"step": self.step, "seconds": seconds, **numbers})
+                self.run.add_metrics(content)
+                if self.also is not None:
+                    self.also(content)
 
     def _show(self, scored: bool) -> None:
         """Tell the listener, a few times a second."""
@@ -240,6 +210,8 @@ class Trainer:
             self._tell(self.listener.stepped, self.step, loss, examples / max(now - self._shown_at, 1e-9))
             if scored:
                 self._tell(self.listener.evaluated, self.step, self.scores)
+        if scored:
+            self._sample()
         self._unshown, self._shown_step, self._shown_at = [], self.step, now
 
     def _tell(self, listener: Callable[..., None], *news: Any) -> None:
@@ -262,11 +234,34 @@ class Trainer:
             raise self._diverged(f"the {what} became {number}")
 
     def _diverged(self, what: str) -> Diverged:
+        at, cause = self.step, self._cause() if self.group.size == 1 else None
+        first = "" if cause is None else f": the first number that is none is in {cause}"
         return Diverged(
-            f"{what}, at step {self.step:,}; the last good state, of step {self.saved:,}, is kept in {self.run.path}: "
+            f"{what}{first}, at step {at:,}; the last good state, of step {self.saved:,}, is kept in {self.run.path}: "
             "try another seed, or a recipe with a smaller learning rate",
             self.saved,
         )
+
+    def _cause(self) -> str | None:
+        """Where the first number became infinite or none, found by making the steps since the checkpoint again; None
+        where they do not show it."""
+        failed = self.step
+        bad = [number for number, loss in enumerate(self._losses) if not bool(loss.isfinite())]
+        suspect = failed - len(self._losses) + bad[0] if bad else failed
+        try:
+            self.resume(Checkpoint.read(self.run.checkpoint_file))
+            while self.step < failed:
+                if self.step < suspect - 1:  # its loss was a number, and so was the next one: all went well
+                    self._advance()
+                    continue
+                found = first_fault(self.task, self.optimizer.named, self.step, self._advance)
+                if found is not None:
+                    return found
+        except Error:
+            pass
+        finally:
+            self.step = failed
+        return None
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -288,6 +283,7 @@ class Trainer:
         losses = torch.stack(self._losses) if self._losses else torch.empty(0)
         if not all_finite({**weights, **optimizer, "losses": losses}):
             raise self._diverged("the weights or the loss are no finite numbers any more")
+        task = self.task.state() if isinstance(self.task, Remembering) else {}
         random, counters = random_state(self.group.device, self.group)
         if self.group.is_first:
             with self._pause(), self._writing():
@@ -295,9 +291,9 @@ class Trainer:
                 Checkpoint(
                     Counters(
                         step=self.step, seconds=self.seconds, scores=self.scores, random=counters,
-                        patience=self.patience.state,
+                        patience=self.patience.state, best=self.best,
                     ),
-                    weights, optimizer, random, losses,
+                    weights, optimizer, random, losses, task,
                 ).write(self.run.checkpoint_file)  # fmt: skip
         self.saved = self.step
         self._saved_at = time.monotonic()
@@ -310,6 +306,8 @@ class Trainer:
         path, counters = self.run.checkpoint_file, checkpoint.counters
         put_weights(self.task.model, checkpoint.model, str(path))
         self.optimizer.restore(checkpoint.optimizer, str(path))
+        if isinstance(self.task, Remembering):
+            self.task.restore(checkpoint.task, str(path))
         restore_random_state(checkpoint.random, counters.random, self.group.device, path, self.group)
         if checkpoint.losses.dim() != 1 or not all_finite({"losses": checkpoint.losses}):
             raise RunError(f"{path} is damaged: losses are no row of numbers; restore it from a copy, or train again")
@@ -317,3 +315,4 @@ class Trainer:
         self.step = self.saved = counters.step
         self.seconds, self.scores = counters.seconds, counters.scores
         self.patience.state = counters.patience
+        self.best = counters.best if self.run.best_file.is_file() else None

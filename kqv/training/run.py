@@ -4,8 +4,10 @@ config.json              recipe, seed, versions, fingerprint of the data; writte
 classes.json             of digits: names of the classes, rows and columns of the pictures
 tokenizer.json           of texts: the vocabulary
 model.safetensors        the weights
+best.safetensors         where the recipe keeps them, the weights that had the lowest validation loss
 checkpoint.safetensors   what is needed to go on bit-identically
 metrics.jsonl            one line a measurement
+samples.jsonl            of texts: what the model wrote at each evaluation, where the recipe wants it
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ from kqv.training.plans import Plan
 from kqv.training.recipes import DigitsRecipe
 
 FORMAT = 1
-CONFIG, CLASSES, TOKENIZER, MODEL, CHECKPOINT, METRICS = (
-    "config.json", "classes.json", "tokenizer.json", "model.safetensors", "checkpoint.safetensors", "metrics.jsonl",
+CONFIG, CLASSES, TOKENIZER, MODEL, BEST, CHECKPOINT, METRICS, SAMPLES = (
+    "config.json", "classes.json", "tokenizer.json", "model.safetensors", "best.safetensors", "checkpoint.safetensors",
+    "metrics.jsonl", "samples.jsonl",
 )  # fmt: skip
 RUNS = Path("runs")
 
@@ -173,32 +176,67 @@ class Run:
         return self.path / MODEL
 
     @property
+    def best_file(self) -> Path:
+        """The weights that had the lowest validation loss, where the recipe keeps them."""
+        return self.path / BEST
+
+    def weights_file(self, best: bool = False) -> Path:
+        """The last weights, or those with the lowest validation loss; `RunError` where the run has none of these."""
+        if best and not _is_file(self.best_file):
+            raise RunError(
+                f"{self.path} has no {BEST}: its recipe keeps the last weights alone, or it was not scored yet"
+            )
+        return self.best_file if best else self.model_file
+
+    @property
     def checkpoint_file(self) -> Path:
         """The state to go on from."""
         return self.path / CHECKPOINT
 
     def metrics(self) -> list[dict[str, Any]]:
         """All measurements in order; a line that was cut off by a kill is passed over."""
-        try:
-            text = (self.path / METRICS).read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return []
-        except OSError as failure:
-            raise RunError(f"{self.path / METRICS} cannot be read: {reason(failure)}") from None
-        return [measured for line in text.splitlines() if (measured := _measured(line)) is not None]
+        return self._lines(METRICS)
 
     def add_metrics(self, content: dict[str, Any]) -> None:
         """Append one measurement."""
-        try:
-            with (self.path / METRICS).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(content, allow_nan=False) + "\n")
-        except OSError as failure:
-            raise Error(f"cannot write {self.path / METRICS}: {reason(failure)}") from None
+        self._add_line(METRICS, content)
 
     def cut_metrics(self, step: int) -> None:
         """Drop measurements made after `step`, and half lines: the run goes on from there and makes them again."""
-        kept = [line for line in self.metrics() if line["step"] <= step]
-        write_text(self.path / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+        self._cut_lines(METRICS, step)
+
+    def samples(self) -> list[dict[str, Any]]:
+        """What the model wrote at evaluations, in order: `step` and `text`."""
+        return self._lines(SAMPLES)
+
+    def add_sample(self, content: dict[str, Any]) -> None:
+        """Append what the model wrote."""
+        self._add_line(SAMPLES, content)
+
+    def cut_samples(self, step: int) -> None:
+        """Drop what was written after `step`, as `cut_metrics`."""
+        if _is_file(self.path / SAMPLES):
+            self._cut_lines(SAMPLES, step)
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        try:
+            text = (self.path / name).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        except OSError as failure:
+            raise RunError(f"{self.path / name} cannot be read: {reason(failure)}") from None
+        return [measured for line in text.splitlines() if (measured := _measured(line)) is not None]
+
+    def _add_line(self, name: str, content: dict[str, Any]) -> None:
+        try:
+            with (self.path / name).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(content, allow_nan=False) + "\n")
+        except OSError as failure:
+            raise Error(f"cannot write {self.path / name}: {reason(failure)}") from None
+
+    def _cut_lines(self, name: str, step: int) -> None:
+        kept = [line for line in self._lines(name) if line["step"] <= step]
+        write_text(self.path / name, "".join(json.dumps(line) + "\n" for line in kept))
 
     @contextmanager
     def locked(self) -> Iterator[None]:

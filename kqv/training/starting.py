@@ -17,7 +17,8 @@ from kqv.errors import Error, RunError
 from kqv.training.checkpoint import Checkpoint
 from kqv.training.distributed import Group
 from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Task, Trainer
-from kqv.training.optimizers import AdamWOptimizer, GradientDescentOptimizer, Optimizer
+from kqv.training.optimizers import AdamWOptimizer, GradientDescentOptimizer, MuonOptimizer, Optimizer
+from kqv.training.optimizers.matrices import hidden_matrices
 from kqv.training.pace import steps_within
 from kqv.training.plans import TrainingPlan
 from kqv.training.run import Config, DataFacts, Lengthened, Recipe, Run
@@ -37,6 +38,12 @@ def make_optimizer(model: nn.Module, plan: TrainingPlan) -> Optimizer:
     named = model.named_parameters()
     if plan.optimizer == "adamw":
         return AdamWOptimizer(named, plan.learning_rate, plan.weight_decay, plan.betas)
+    if plan.optimizer == "muon":
+        assert plan.adamw_learning_rate is not None
+        return MuonOptimizer(
+            named, hidden_matrices(model), plan.learning_rate, plan.adamw_learning_rate, plan.weight_decay,
+            plan.momentum, plan.betas,
+        )  # fmt: skip
     return GradientDescentOptimizer(named, plan.learning_rate, plan.weight_decay, plan.momentum, plan.l1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kqv.errors import Error
-from kqv.evaluation import score_text
+from kqv.data.text.tokenizers import Tokenizer
+from kqv.errors import DataError, Error
+from kqv.evaluation import in_evaluation_mode, score_text
+from kqv.generation.generate import complete
+from kqv.generation.predictor import Cached
 from kqv.models.gpt import GPT
 from kqv.operations import scale
-from kqv.training.batches import generator
+from kqv.tensors import Tensors
+from kqv.training.batches import generator, seed_of
+from kqv.training.compiling import compiled
 from kqv.training.distributed import ALONE, Group
+from kqv.training.flops import flops_per_token
+from kqv.training.loss_scale import LossScale
 from kqv.training.plans import TrainingPlan
 
 Ids = npt.NDArray[Any]
@@ -32,13 +40,16 @@ class Windows:
 
 
 class TextTask:
-    """A model that learns to say which token comes next. Raises `Error` for a text shorter than the context."""
+    """A model that learns to say which token comes next; with a tokenizer it can write a sample.
+
+    Raises `Error` for a text shorter than the context, and for a precision or a compiler that the machine lacks.
+    """
 
     unit = "tokens"
 
     def __init__(
         self, model: GPT, context: int, train: Ids, validation: Ids, bytes_per_token: float, plan: TrainingPlan,
-        device: torch.device, group: Group = ALONE,
+        device: torch.device, group: Group = ALONE, tokenizer: Tokenizer | None = None,
     ) -> None:  # fmt: skip
         for name, ids in (("training", train), ("validation", validation)):
             if len(ids) < context + 1:
@@ -46,11 +57,16 @@ class TextTask:
                     f"the {name} text has {len(ids):,} tokens, and the context of {context} needs {context + 1}; give "
                     "more text, or a smaller context"
                 )
+        if plan.precision == "float16" and device.type == "cpu":
+            raise Error("float16 needs a GPU; on a CPU choose --precision bfloat16 or float32")
         self.model, self.context, self.plan, self.group, self.device = model, context, plan, group, device
         self.train, self.validation, self.bytes_per_token = train, validation, bytes_per_token
+        self.tokenizer = tokenizer
+        self.scale = LossScale() if plan.precision == "float16" else None
         self.evaluate_every = plan.evaluate_every or max(1, len(train) // (plan.batch * context))
         self.work = sum(parameter.numel() for parameter in model.parameters()) * plan.batch * context
-        self._compute = group.wrap(model)
+        self.flops = flops_per_token(model, context) * plan.batch * context
+        self._compute = group.wrap(compiled(model) if plan.compile else model)
 
     def size(self, step: int) -> int:
         """How many tokens a step sees."""
@@ -68,16 +84,47 @@ class TextTask:
 
     def learn(self, batch: Windows) -> Tensor:
         """The mean cost of the windows' tokens, with its gradients in the parameters' `grad`; in as many parts as the
-        plan says, which need less memory at once."""
+        plan says, which need less memory at once. In float16 no gradients where one of them overflowed."""
         parts = min(self.plan.accumulation, len(batch.ids))
+        enlarged = 1.0 if self.scale is None else self.scale.factor
         losses = []
         for ids, targets in zip(batch.ids.tensor_split(parts), batch.targets.tensor_split(parts), strict=True):
-            loss = self.model.loss(self._compute(ids), targets)
+            with self._precision():
+                loss = self.model.loss(self._compute(ids), targets)
             share = len(ids) / len(batch.ids) * batch.weight
-            loss = loss if share == 1 else scale(loss, factor=share)
-            loss.backward()  # type: ignore[no-untyped-call]
-            losses.append(loss.detach())
+            (loss if share * enlarged == 1 else scale(loss, factor=share * enlarged)).backward()  # type: ignore[no-untyped-call]
+            losses.append(loss.detach() if share == 1 else share * loss.detach())
+        if self.scale is not None:
+            self.scale.undo(list(self.model.parameters()))
         return losses[0] if parts == 1 else torch.stack(losses).sum()
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        """In which numbers products are computed; a cast weight is not kept beyond the pass (Micikevicius et al.)."""
+        if self.plan.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, getattr(torch, self.plan.precision))
+
+    def sample(self, tokens: int) -> str:
+        """What the model writes after a new line (where the vocabulary has none, after the validation text's first
+        token), always by the same chance; `""` without a tokenizer."""
+        if self.tokenizer is None:
+            return ""
+        try:
+            ids = self.tokenizer.encode("\n")
+        except DataError:
+            ids = self.validation[:1]
+        with in_evaluation_mode(self.model):
+            seed = seed_of(self.plan.seed, "sample", 0)
+            return complete(Cached(self.model), self.tokenizer, ids, tokens, seed=seed)[0]
+
+    def state(self) -> Tensors:
+        """What a checkpoint has to keep: in float16 the scale of the loss."""
+        return {} if self.scale is None else self.scale.state()
+
+    def restore(self, state: Tensors, origin: str) -> None:
+        """Put back a state that `state` gave."""
+        if self.scale is not None:
+            self.scale.restore(state, origin)
 
     def evaluate(self) -> dict[str, float]:
         """Loss, perplexity and bits per byte over the whole validation text."""

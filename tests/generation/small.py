@@ -17,6 +17,7 @@ class Bytes:
     """Each byte is a token."""
 
     size = 256
+    end_of_text: int | None = None
 
     def decode_bytes(self, ids: npt.NDArray[Any]) -> bytes:
         return bytes(ids.tolist())
@@ -25,9 +26,10 @@ class Bytes:
 class Words:
     """Each token is one of the given pieces of bytes."""
 
-    def __init__(self, *pieces: bytes) -> None:
+    def __init__(self, *pieces: bytes, end_of_text: int | None = None) -> None:
         self.pieces = pieces
         self.size = len(pieces)
+        self.end_of_text = end_of_text
 
     def decode_bytes(self, ids: npt.NDArray[Any]) -> bytes:
         return b"".join(self.pieces[token] for token in ids.tolist())

@@ -22,8 +22,9 @@ def run(predictor: Predictor, texts: Tensor, prompt: int) -> list[Tensor]:
 
 
 def windows(texts: Tensor, prompt: int, context: int) -> list[Tensor]:
-    """What a predictor sees after each token, by its rule: full and one more, then the newer half stays."""
-    found = [texts[:, :prompt]]
+    """What a predictor sees after each token, by its rule: of the prompt the end; full and one more, then the newer
+    half stays."""
+    found = [texts[:, :prompt][:, -context:]]
     for place in range(prompt, texts.shape[1]):
         window = torch.cat((found[-1], texts[:, place : place + 1]), 1)
         found.append(window if window.shape[1] <= context else window[:, -max(1, context // 2) :])
@@ -53,6 +54,15 @@ def test_a_prompt_may_fill_the_context() -> None:
     model, texts = byte_gpt(), text(batch=2, length=CONTEXT + 3)
     for cached, plain in zip(run(Cached(model), texts, CONTEXT), run(Recomputing(model), texts, CONTEXT), strict=True):
         assert float((cached - plain).abs().max()) <= 1e-12
+
+
+@pytest.mark.parametrize("kind", PREDICTORS)
+def test_of_a_longer_prompt_the_last_tokens_are_read(kind: type[Recomputing]) -> None:
+    model, texts = byte_gpt(), text(batch=2, length=3 * CONTEXT)
+    seen = windows(texts, 2 * CONTEXT, CONTEXT)
+    for logits, window in zip(run(kind(model), texts, 2 * CONTEXT), seen, strict=True):
+        with torch.no_grad():
+            assert float((logits - model(window)[:, -1]).abs().max()) <= 1e-12
 
 
 def test_the_cache_saves_reading_what_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,9 +118,8 @@ def test_what_cannot_be_read_is_refused(kind: type[Recomputing]) -> None:
     predictor = kind(byte_gpt())
     with pytest.raises(Error, match="call prefill"):
         predictor.advance(torch.zeros(1, dtype=torch.int64))
-    for length in (0, CONTEXT + 1):
-        with pytest.raises(Error, match=f"begins with 1 to {CONTEXT} tokens .*; got {length}"):
-            predictor.prefill(torch.zeros(1, length, dtype=torch.int64))
+    with pytest.raises(Error, match="begins with at least one token; got none"):
+        predictor.prefill(torch.zeros(1, 0, dtype=torch.int64))
     with pytest.raises(DimensionError, match=r"ids\[batch, position\]; got a tensor of shape \[3\]"):
         predictor.prefill(torch.zeros(3, dtype=torch.int64))
     predictor.prefill(torch.zeros(2, 1, dtype=torch.int64))

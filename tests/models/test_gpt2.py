@@ -71,7 +71,7 @@ def test_the_loss_is_the_mean_surprise_of_the_targets() -> None:
 
 
 def test_gelu_by_tanh_is_pytorchs_model_with_that_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    exact, by_tanh = gpt(written_out=False), gpt(written_out=False, gelu="tanh")
+    exact, by_tanh = gpt(written_out=False), gpt(written_out=False, feed_forward="gelu-tanh")
     ids, targets = batch()
     loss = cross_entropy(by_tanh(ids), targets)
     assert loss.item() != pytest.approx(cross_entropy(exact(ids), targets).item(), rel=1e-7)
@@ -136,7 +136,7 @@ def test_dropout_is_for_training_alone(path: str) -> None:
         ({"heads": 5}, "5 heads cannot share 24 numbers evenly"),
         ({"blocks": 0}, "at least 1; got vocab 29, context 16, model 24, heads 3, blocks 0"),
         ({"dropout": 1.0}, "from 0 to below 1; got 1.0"),
-        ({"gelu": "quick"}, "'quick' of GELU; choose one of: exact, tanh"),
+        ({"feed_forward": "quick"}, "'quick'; choose one of: gelu, gelu-tanh, swiglu"),
     ],
 )
 def test_sizes_and_options_that_make_no_model_are_refused(options: dict[str, object], message: str) -> None:

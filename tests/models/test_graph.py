@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
-from twins import batch, gpt
+from twins import FAMILIES, batch, gpt
 
 from kqv.models.convolutional import ConvolutionalNetwork
 from kqv.models.network import Network
@@ -18,7 +20,8 @@ BOOKKEEPING = frozenset(
     {
         "AccumulateGrad",  # a parameter receives its gradient
         "CloneBackward0",  # heads side by side again, where that needs a copy
-        "SplitBackward0",  # queries, keys and values part
+        "PermuteBackward0",
+        "SplitWithSizesBackward0",  # queries, keys and values part
         "TransposeBackward0",
         "UnsafeViewBackward0",  # the view of that copy
         "ViewBackward0",
@@ -29,10 +32,10 @@ BOOKKEEPING = frozenset(
 OURS = {operation.name.title().replace("_", "") + "Backward" for operation in OPERATIONS.values()}
 
 
-def gpt_loss(written_out: bool = False, **options: object) -> Tensor:
+def gpt_loss(written_out: bool = False, **options: Any) -> Tensor:
     """The loss of the small GPT."""
     ids, targets = batch()
-    model = gpt(written_out, **options)  # type: ignore[arg-type]
+    model = gpt(written_out, **options)
     return model.loss(model(ids), targets)
 
 
@@ -57,7 +60,9 @@ LOSSES: dict[str, Callable[[], Tensor]] = {
     "gpt, attention written out": lambda: gpt_loss(written_out=True),
     "gpt, no biases": lambda: gpt_loss(bias=False),
     "gpt, dropout": lambda: gpt_loss(dropout=0.3),
-    "gpt, gelu by tanh": lambda: gpt_loss(gelu="tanh"),
+    "gpt, gelu by tanh": lambda: gpt_loss(feed_forward="gelu-tanh"),
+    **{f"gpt, {family}": partial(gpt_loss, **parts) for family, parts in FAMILIES.items()},
+    **{f"gpt, {family}, written out": partial(gpt_loss, True, **parts) for family, parts in FAMILIES.items()},
     "network": network_loss,
     "network, cross-entropy and relu": lambda: network_loss(cost="cross-entropy", activation="relu"),
     "network, tanh and dropout": lambda: network_loss(activation="tanh", dropout=0.5),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from benchmarks.plain_gpt import PlainGPT
+from kqv.models.families import GPT2, LLAMA, QWEN3
 from kqv.models.gpt import GPT
-from kqv.models.layers import Gelu
 
 VOCAB, CONTEXT, MODEL, HEADS, BLOCKS = 29, 16, 24, 3, 2
 
@@ -15,12 +17,25 @@ PATHS = {"fused": False, "written-out": True}
 """The two ways to compute attention, and the model's `written_out` for each."""
 
 
+SHARED: dict[str, Any] = {"heads": 6, "key_heads": 3}
+"""Grouped queries: each head of keys serves two of queries; a head has 4 numbers."""
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "gpt2": dict(GPT2.parts),
+    "llama": {**LLAMA.parts, **SHARED},
+    "qwen3": {**QWEN3.parts, **SHARED, "channels": 6, "hidden": 20},
+    "a mixture": {"norm": "rms", "feed_forward": "swiglu", "bias": False, "tied": False, "key_heads": 1},
+}
+"""Parts of small models, one of each family: with grouped queries, tied and untied heads."""
+
+
 def gpt(
-    written_out: bool, dtype: torch.dtype = torch.float64, bias: bool = True, dropout: float = 0.0, gelu: Gelu = "exact"
+    written_out: bool, dtype: torch.dtype = torch.float64, bias: bool = True, dropout: float = 0.0, **parts: Any
 ) -> GPT:
     """A GPT of two blocks whose weights are no special case: biases and the norms' weights are random too."""
     torch.manual_seed(1)
-    model = GPT(VOCAB, CONTEXT, MODEL, HEADS, BLOCKS, bias, dropout, written_out, gelu)
+    form = {"heads": HEADS, "bias": bias, **parts}
+    model = GPT(VOCAB, CONTEXT, MODEL, blocks=BLOCKS, dropout=dropout, written_out=written_out, **form)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))

@@ -290,7 +290,7 @@ def test_kernels_keep_little_for_the_backward(case: Case, name: str, pair: str) 
     known = {tensor.data_ptr() for tensor in [*inputs, output] if tensor is not None}
     own = [t.numel() for t in saved if isinstance(t, Tensor) and t.is_floating_point() and t.data_ptr() not in known]
     sizes = [tensor.numel() for tensor in [*inputs, output] if tensor is not None]
-    if pair == "kernel":
+    if pair == "kernel" and output.numel():
         assert sum(own) <= max(sizes) + 2 * math.isqrt(max(sizes)) + 2
 
 

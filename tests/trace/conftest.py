@@ -15,4 +15,4 @@ def traced() -> Traced:
 @pytest.fixture(scope="session")
 def dropping() -> Traced:
     """The same in training mode with dropout, and with GELU by tanh."""
-    return trace_gpt(step=True, dropout=0.3, gelu="tanh")
+    return trace_gpt(step=True, dropout=0.3, feed_forward="gelu-tanh")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from kqv.arithmetic import Expression, Index, Named
 from kqv.models.gpt import GPT
-from kqv.models.layers import Gelu
 from kqv.operations import cross_entropy
 from kqv.trace.recorder import note
 from kqv.trace.trace import Trace
@@ -33,8 +33,6 @@ class MomentumRule:
 class Momentum:
     """An optimizer that explains itself, as the trace's protocol asks."""
 
-    rule = MomentumRule()
-
     def __init__(self, parameters: list[nn.Parameter], rate: float = 0.1, mu: float = 0.9) -> None:
         self.given, self.rate, self.mu = parameters, rate, mu
         self.velocity = {id(p): torch.full_like(p, 0.01) for p in parameters}
@@ -48,12 +46,16 @@ class Momentum:
     def settings_of(self, parameter: nn.Parameter) -> Mapping[str, float]:
         return {"rate": self.rate, "mu": self.mu}
 
+    def rule_of(self, parameter: nn.Parameter) -> MomentumRule:
+        return MomentumRule()
+
     @torch.no_grad()
-    def step(self) -> None:
+    def shown_step(self) -> Mapping[int, Mapping[str, Tensor]]:
         for parameter in self.given:
             if parameter.grad is not None:
                 velocity = self.velocity[id(parameter)].mul_(self.mu).add_(parameter.grad)
                 parameter.sub_(self.rate * velocity)
+        return {}
 
 
 @dataclass
@@ -67,19 +69,20 @@ class Traced:
     before: dict[str, Tensor]
 
 
-def make_gpt(dropout: float = 0.0, gelu: Gelu = "exact") -> GPT:
+def make_gpt(dropout: float = 0.0, **parts: Any) -> GPT:
     """A small GPT whose weights are large enough that every part does something."""
     torch.manual_seed(3)
-    model = GPT(VOCAB, PLACES + 3, MODEL, HEADS, BLOCKS, dropout=dropout, gelu=gelu)
+    form = {"heads": HEADS, **parts}
+    model = GPT(VOCAB, PLACES + 3, MODEL, blocks=BLOCKS, dropout=dropout, **form)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     return model
 
 
-def trace_gpt(step: bool, dropout: float = 0.0, gelu: Gelu = "exact") -> Traced:
+def trace_gpt(step: bool, dropout: float = 0.0, **parts: Any) -> Traced:
     """Forward, backward and (if asked) an update on two sentences; in training mode where there is dropout."""
-    model = make_gpt(dropout, gelu)
+    model = make_gpt(dropout, **parts)
     ids, targets = torch.randint(VOCAB, (2, PLACES)), torch.randint(VOCAB, (2, PLACES))
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     with Trace(model, training=dropout > 0) as trace:

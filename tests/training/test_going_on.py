@@ -24,6 +24,14 @@ from kqv.training.run import METRICS, Run
 PLANS = {
     "adamw": {},
     "momentum": {"optimizer": "gradient-descent", "momentum": 0.9, "learning_rate": 0.05},
+    "muon": {
+        "optimizer": "muon",
+        "learning_rate": 0.02,
+        "adamw_learning_rate": 0.01,
+        "momentum": 0.95,
+        "schedule": "trapezoid",
+        "keep_best": True,
+    },
     "plain": {"optimizer": "gradient-descent", "learning_rate": 0.05, "weight_decay": 0.0},
 }
 

@@ -16,7 +16,7 @@ from kqv.models.network import Network
 from kqv.operations import squared_error
 from kqv.tensors import read_tensors, write_tensors
 from kqv.trace.trace import Trace
-from kqv.training.optimizers import AdamWOptimizer, GradientDescentOptimizer, Optimizer
+from kqv.training.optimizers import AdamWOptimizer, GradientDescentOptimizer, MuonOptimizer, Optimizer
 
 MAKERS: dict[str, Any] = {
     "gradient descent": lambda named: GradientDescentOptimizer(named, 0.3),
@@ -27,6 +27,7 @@ MAKERS: dict[str, Any] = {
     "with L1, momentum and decay": lambda named: GradientDescentOptimizer(named, 0.1, 0.1, momentum=0.5, l1=0.05),
     "AdamW": lambda named: AdamWOptimizer(named, 0.01, weight_decay=0.1),
     "AdamW without decay": lambda named: AdamWOptimizer(named, 0.01, weight_decay=0.0, betas=(0.8, 0.95), epsilon=1e-3),
+    "Muon": lambda named: MuonOptimizer(named, {"layer.weight": (), "layers.0.weight": ()}, 0.02, 0.02, 0.1),
 }
 SHARES = (1.0, 0.5, 0.25, 1.0, 0.0, 0.7)
 
@@ -64,7 +65,9 @@ def test_the_definition_is_the_kernel(name: str, dtype: torch.dtype, tolerance: 
             assert parameter.grad is not None
             settings = optimizer.settings_of(parameter)
             assert settings["learning_rate"] == optimizer.learning_rate * share
-            weights[key], states[key] = optimizer.rule.step(weights[key], parameter.grad, states[key], settings)
+            weights[key], states[key] = optimizer.rule_of(parameter).step(
+                weights[key], parameter.grad, states[key], settings
+            )
         optimizer.step()
         for key, parameter in named.items():
             torch.testing.assert_close(parameter.detach(), weights[key], rtol=tolerance, atol=tolerance)
@@ -98,7 +101,7 @@ def test_the_arithmetic_explains_each_new_weight(name: str) -> None:
             assert found.value == float(parameter.detach()[index]) != float(before[key][index])
             assert found.evaluated == pytest.approx(found.value, rel=3e-7, abs=1e-8)
             assert found.agrees
-            assert found.formula == optimizer.rule.formula
+            assert found.formula == optimizer.rule_of(parameter).formula
 
 
 def test_decay_takes_matrices_only() -> None:

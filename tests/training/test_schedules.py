@@ -35,3 +35,9 @@ def test_warm_up_rises_evenly_to_the_schedules_beginning(name: str) -> None:
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_share_is_one_even_in_runs_shorter_than_their_warm_up(name: str) -> None:
     assert all(0 <= share(name, step, steps, warm_up=7) <= 1 for steps in (1, 2, 7, 8, 30) for step in range(steps))
+
+
+def test_a_trapezoid_is_flat_and_falls_over_its_last_share() -> None:
+    shares = [share("trapezoid", step, 100, warm_up=10, decay=0.2) for step in range(101)]
+    assert shares[10:81] == [1.0] * 71
+    assert shares[80:] == pytest.approx([1 - step / 20 for step in range(21)])

@@ -23,6 +23,7 @@ from kqv.errors import DataError
 
 SMALLEST = 257  # the bytes and one pair
 END_OF_TEXT = "<|endoftext|>"
+ENDS_OF_TEXT = (END_OF_TEXT, "<|end_of_text|>")  # GPT-2's and Qwen's, and Llama 3's
 GPT2_SHA256 = "0bd377e3ef6392ac909fe64a13b017cdd8f6dcdb4d9753c30d81c7b3533b9486"  # Tokenizer.sha256 of its vocabulary
 
 
@@ -45,8 +46,9 @@ class BytePairs(Tokenizer):
 
     @property
     def end_of_text(self) -> int | None:
-        """The id of <|endoftext|>, which no text is encoded to; None if the vocabulary does not have it."""
-        return self._library.token_to_id(END_OF_TEXT)
+        """The id of <|endoftext|> (or Llama 3's name for it), which no text is encoded to; None if there is none."""
+        ids = (self._library.token_to_id(name) for name in ENDS_OF_TEXT)
+        return next((token for token in ids if token is not None), None)
 
     @cached_property
     def merges(self) -> list[tuple[str, str]]:

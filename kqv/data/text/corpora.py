@@ -112,8 +112,9 @@ def load_text(name: str | os.PathLike[str], progress: Progress | None = None) ->
     """The corpus called `name` ("python-docs", "shakespeare"), or that of a text file or a folder of texts.
 
     Everything is read once and checked. A folder's texts are those of `folders.TEXT_SUFFIXES`, in the order of their
-    paths, with a blank line between two. `progress` makes a bar for a download. A folder called like a named corpus is
-    meant by "./shakespeare".
+    paths, with a blank line between two: also where the vocabulary has an end-of-text token, so that every vocabulary
+    sees the same text and their bits per byte can be compared. `progress` makes a bar for a download. A folder called
+    like a named corpus is meant by "./shakespeare".
 
     Raises `DataError`: unknown name, failed download, a file or folder that is empty or cannot be read, and a file that
     is not UTF-8 or binary, with the position of its first wrong byte.

@@ -13,8 +13,16 @@ from typing import Protocol
 from kqv.errors import DataError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-OTHER_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-GZIP = b"\x1f\x8b"
+MARKS = {  # how files begin that are often taken for texts: what they are, and what to do
+    b"\xff\xfe": ("in UTF-16", "save it as UTF-8"),
+    b"\xfe\xff": ("in UTF-16", "save it as UTF-8"),
+    b"\x1f\x8b": ("compressed by gzip", "unpack it first"),
+    b"PK\x03\x04": ("a ZIP archive, as Word documents and e-books are", "unpack it, or save its text as .txt"),
+    b"%PDF-": ("a PDF", "save its text as .txt"),
+    b"\x89PNG": ("a picture (PNG)", "give a text"),
+    b"\xff\xd8\xff": ("a picture (JPEG)", "give a text"),
+}
+LONGEST_MARK = max(map(len, MARKS))
 
 
 class Text(Protocol):
@@ -77,18 +85,16 @@ class TextFile:
 
 
 def open_text(path: Path) -> TextFile:
-    """The text file at `path`. Raises `DataError` if it cannot be read, or is no UTF-8 by its first bytes."""
+    """The text file at `path`. Raises `DataError` if it cannot be read, or is no text by its first bytes."""
     try:
         with path.open("rb") as file:
-            state, first = os.fstat(file.fileno()), file.read(len(BYTE_ORDER_MARK))
+            state, first = os.fstat(file.fileno()), file.read(LONGEST_MARK)
     except OSError as failure:
         raise DataError(f"{path} cannot be read: {failure.strerror or failure}") from None
-    if first[:2] in OTHER_ENCODINGS:
-        encoding = OTHER_ENCODINGS[first[:2]]
-        raise DataError(f"{path} is in {encoding} (it begins with its mark, byte 0); save it as UTF-8")
-    if first[:2] == GZIP:
-        raise DataError(f"{path} is compressed (it begins with gzip's mark, byte 0); unpack it first")
-    skipped = len(BYTE_ORDER_MARK) if first == BYTE_ORDER_MARK else 0
+    for mark, (kind, advice) in MARKS.items():
+        if first.startswith(mark):
+            raise DataError(f"{path} is {kind}, by its first bytes; {advice}")
+    skipped = len(BYTE_ORDER_MARK) if first.startswith(BYTE_ORDER_MARK) else 0
     return TextFile(path, state.st_size - skipped, skipped, state.st_mtime_ns)
 
 

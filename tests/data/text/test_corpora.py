@@ -87,7 +87,11 @@ def test_a_folder_is_its_texts_by_path(tmp_path: Path) -> None:
         ("a€".encode()[:-1], "byte 1 is 0xe2, where its last character breaks off"),
         (b"ab\x00c", "byte 2 is zero"),
         (b"\xff\xfea\x00", "UTF-16"),
-        (b"\x1f\x8b\x08", "compressed"),
+        (b"\x1f\x8b\x08", "compressed by gzip, .*unpack it"),
+        (b"PK\x03\x04\x14", "a ZIP archive, .*save its text"),
+        (b"%PDF-1.7\n%\xe2\xe3", "a PDF, .*save its text as .txt"),
+        (b"\x89PNG\r\n\x1a\n", r"a picture \(PNG\)"),
+        (b"\xff\xd8\xff\xe0", r"a picture \(JPEG\)"),
         (b"\xed\xa0\x80", "byte 0 is 0xed"),
     ],
 )

@@ -1,0 +1,168 @@
+"""Hugging Face's config.json of GPT-2, Llama and Qwen3, and the parts of `GPT` that it speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kqv.errors import DataError, Error
+from kqv.models.families import FAMILIES, GPT2, LLAMA, QWEN3, Family, family_of
+from kqv.models.gpt import GPT
+
+Config = Mapping[str, Any]
+
+ARCHITECTURES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+"""The class in `transformers` for each family."""
+
+ACTIVATIONS = {"gelu_new": "gelu-tanh", "gelu_pytorch_tanh": "gelu-tanh", "gelu": "gelu"}
+"""Forms of GELU by the names that they have there; of two names the first is written."""
+
+
+def family_in(config: Config) -> Family:
+    """The family that a config.json is of. Raises `DataError`, which lists those known, for another one."""
+    architectures = config.get("architectures") or []
+    by_architecture = [name for name, architecture in ARCHITECTURES.items() if architecture in architectures]
+    name = config.get("model_type") or next(iter(by_architecture), None)
+    if name not in FAMILIES or (architectures and name not in by_architecture and not _is_body(name, architectures)):
+        found = f"model_type {config.get('model_type')!r} with architectures {architectures}"
+        raise DataError(f"{found} is not known here; known are: {', '.join(ARCHITECTURES.values())}")
+    return FAMILIES[name]
+
+
+def _is_body(name: str, architectures: list[str]) -> bool:
+    """Whether it is the family's model without a head (`GPT2Model`): its files have the same tensors."""
+    body = ARCHITECTURES[name].replace("LMHead", "").replace("ForCausalLM", "Model")
+    return body in architectures
+
+
+def form_in(config: Config) -> tuple[int, dict[str, Any]]:
+    """How many tokens the model knows, and its parts. Raises `DataError` for what is missing or not to be had here."""
+    family = family_in(config)
+    return _number(config, "vocab_size"), _READERS[family.name](config)
+
+
+def config_of(model: GPT, end_of_text: int | None) -> dict[str, Any]:
+    """The config.json of a model. Raises `Error` that names the part which none of the families has."""
+    family = family_of(model)
+    if family is None:
+        nearest = min(FAMILIES.values(), key=lambda known: len(known.differences(model)))
+        parts = ", ".join(nearest.differences(model))
+        raise Error(
+            f"no model in Hugging Face's layout has these parts: {nearest.title}, the nearest, has not {parts};"
+            " train one of gpt2's, llama's or qwen3's form to export it"
+        )
+    content = {
+        "architectures": [ARCHITECTURES[family.name]], "model_type": family.name, "vocab_size": model.vocab,
+        "tie_word_embeddings": model.parts["tied"], "bos_token_id": end_of_text, "eos_token_id": end_of_text,
+        "torch_dtype": "float32",
+    }  # fmt: skip
+    return content | (_gpt2_config(model) if family is GPT2 else _rotary_config(model, family))
+
+
+def _read_gpt2(config: Config) -> dict[str, Any]:
+    _refuse(
+        config, {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "add_cross_attention": False}
+    )
+    activation = config.get("activation_function", "gelu_new")
+    if activation not in ACTIVATIONS:
+        raise DataError(f"activation_function {activation!r} is not known here; known are: {', '.join(ACTIVATIONS)}")
+    return {
+        **GPT2.parts,
+        "context": _number(config, "n_positions" if "n_positions" in config else "n_ctx"),
+        "model": _number(config, "n_embd"),
+        "heads": _number(config, "n_head"),
+        "blocks": _number(config, "n_layer"),
+        "hidden": _number(config, "n_inner") if config.get("n_inner") is not None else None,
+        "feed_forward": ACTIVATIONS[activation],
+        "epsilon": float(config.get("layer_norm_epsilon", 1e-5)),
+        "tied": bool(config.get("tie_word_embeddings", True)),
+    }
+
+
+def _read_llama(config: Config) -> dict[str, Any]:
+    _refuse(config, {"pretraining_tp": 1})
+    return {**LLAMA.parts, **_rotary_parts(config, None), "bias": bool(config.get("mlp_bias", False))}
+
+
+def _read_qwen3(config: Config) -> dict[str, Any]:
+    kinds = set(config.get("layer_types") or []) - {"full_attention"}
+    if config.get("use_sliding_window") or kinds:
+        raise DataError("its attention sees a sliding window, which is not known here; full attention alone is")
+    return {**QWEN3.parts, **_rotary_parts(config, 128)}
+
+
+def _rotary_parts(config: Config, channels: int | None) -> dict[str, Any]:
+    """What Llama and Qwen3 say alike; `channels` of a head where the config does not say it."""
+    _refuse(config, {"hidden_act": "silu"})
+    heads = _number(config, "num_attention_heads")
+    return {
+        "context": _number(config, "max_position_embeddings"),
+        "model": _number(config, "hidden_size"),
+        "heads": heads,
+        "blocks": _number(config, "num_hidden_layers"),
+        "hidden": _number(config, "intermediate_size"),
+        "key_heads": _number(config, "num_key_value_heads") if config.get("num_key_value_heads") else heads,
+        "channels": _number(config, "head_dim") if config.get("head_dim") is not None else channels,
+        "epsilon": float(config.get("rms_norm_eps", 1e-6)),
+        "rotary_base": _rotary_base(config),
+        "attention_bias": bool(config.get("attention_bias", False)),
+        "tied": bool(config.get("tie_word_embeddings", False)),
+    }
+
+
+def _rotary_base(config: Config) -> float:
+    """The base of the angles; newer files have it in `rope_parameters`, older ones beside `rope_scaling`."""
+    for name in ("rope_scaling", "rope_parameters"):
+        how = config.get(name) or {}
+        kind = how.get("rope_type", how.get("type", "default"))
+        if kind != "default":
+            raise DataError(f"its {name} is of type {kind!r}, which is not known here; only the default is")
+    base: Any = config.get("rope_theta", 10_000.0)
+    return float((config.get("rope_parameters") or {}).get("rope_theta", base))
+
+
+_READERS: dict[str, Callable[[Config], dict[str, Any]]] = {
+    "gpt2": _read_gpt2, "llama": _read_llama, "qwen3": _read_qwen3,
+}  # fmt: skip
+
+
+def _number(config: Config, name: str) -> int:
+    value = config.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise DataError(f"{name} is {value!r}, but a whole number from 1 up was expected; is the file whole?")
+    return value
+
+
+def _refuse(config: Config, expected: Mapping[str, Any]) -> None:
+    """Raise `DataError` where the config asks for something else than what is expected."""
+    for name, value in expected.items():
+        if config.get(name, value) != value:
+            raise DataError(f"{name} is {config[name]!r}, which is not known here; only {value!r} is")
+
+
+def _gpt2_config(model: GPT) -> dict[str, Any]:
+    parts = model.parts
+    names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
+    dropout = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), parts["dropout"])
+    return {
+        "n_positions": parts["context"], "n_embd": parts["model"], "n_layer": parts["blocks"],
+        "n_head": parts["heads"], "n_inner": parts["hidden"], "activation_function": names[parts["feed_forward"]],
+        "layer_norm_epsilon": parts["epsilon"],
+    } | dropout  # fmt: skip
+
+
+def _rotary_config(model: GPT, family: Family) -> dict[str, Any]:
+    parts = model.parts
+    content = {
+        "max_position_embeddings": parts["context"], "hidden_size": parts["model"],
+        "num_hidden_layers": parts["blocks"], "num_attention_heads": parts["heads"],
+        "num_key_value_heads": parts["key_heads"], "head_dim": parts["channels"],
+        "intermediate_size": parts["hidden"], "hidden_act": "silu", "rms_norm_eps": parts["epsilon"],
+        "rope_theta": parts["rotary_base"], "rope_scaling": None, "attention_bias": parts["attention_bias"],
+        "attention_dropout": parts["dropout"],
+    }  # fmt: skip
+    if family is LLAMA:
+        return content | {"mlp_bias": parts["bias"]}
+    if parts["bias"]:
+        raise Error("Qwen3 has no biases in its feed-forward part, and this model has; train it with bias False")
+    return content | {"use_sliding_window": False}

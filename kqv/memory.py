@@ -1,0 +1,22 @@
+"""Memory that was freed is kept for the next step, where the C library would give it back to the system each time.
+
+A training step frees and takes the same sizes again. Larger ones come from the system anew, page by page, and a small
+model feels that: 11 to 16 % of a step (docs/log.md).
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # from <malloc.h>
+_LARGE, _PAD = 1 << 30, 1 << 26  # bytes
+
+
+def keep_freed_memory() -> None:
+    """Ask the C library to keep what this process frees; nothing happens where it cannot be asked (only glibc can)."""
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # macOS, musl, Windows
+        return
+    for option, value in ((_MMAP_THRESHOLD, _LARGE), (_TRIM_THRESHOLD, _LARGE), (_TOP_PAD, _PAD)):
+        set_option(option, value)

@@ -1,0 +1,329 @@
+"""Muon: the momentum of a hidden layer's matrix, made orthogonal, is its step; all else learns by AdamW."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kqv.arithmetic import Expression, Index, Named, Power, Sum, sqrt
+from kqv.errors import RunError
+from kqv.tensors import fits
+from kqv.trace.update import Rule
+from kqv.training.optimizers.adamw import AdamWOptimizer
+from kqv.training.optimizers.newton_schulz import COEFFICIENTS, EPSILON, ITERATIONS, Stack
+from kqv.training.optimizers.optimizer import Optimizer, Settings, State
+
+VELOCITY = "velocity"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows `first` to `end` of a matrix with so many `columns`: what is orthogonalised as one."""
+
+    number: int
+    first: int
+    end: int
+    columns: int
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return self.end - self.first
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether it has more rows than columns; it is then orthogonalised turned round."""
+        return self.rows > self.columns
+
+    @property
+    def scale(self) -> float:
+        """√max(1, rows/columns): an orthogonal matrix times this turns vectors of mean square 1 into such (Jordan)."""
+        return math.sqrt(max(1.0, self.rows / self.columns))
+
+
+def parts_of(parameter: Tensor, sizes: Sequence[int] = ()) -> tuple[Part, ...]:
+    """The parts of a matrix `[out, in]` with `sizes` rows each; without sizes, the whole."""
+    rows, columns = parameter.shape
+    ends = [sum(sizes[: number + 1]) for number in range(len(sizes))] or [rows]
+    if ends[-1] != rows:
+        raise ValueError(f"parts of {list(sizes)} rows do not make up a matrix of {rows}")
+    return tuple(
+        Part(number, first, end, columns) for number, (first, end) in enumerate(zip([0, *ends], ends, strict=False))
+    )
+
+
+@dataclass(frozen=True)
+class Muon:
+    """Momentum with Nesterov's look ahead, orthogonalised, with decoupled weight decay; for one matrix.
+
+    v' = μ·v + G, u = G + μ·v', O = NewtonSchulz(u) part by part, w' = w·(1 − η·λ) − η·s·O (Jordan et al. 2024), with
+    s = √max(1, rows/columns) as Jordan publishes it (Liu et al. 2025 take 0.2·√max(rows, columns)).
+    η: learning_rate, μ: momentum, λ: weight_decay; v: velocity; X, A and B: see `newton_schulz`.
+    """
+
+    parts: tuple[Part, ...]
+
+    name = "Muon"
+    formula = "w' = w·(1 − η·λ) − η·s·O, O = a·X₄ + B₅·X₄ from v' = μ·v + ∂C/∂w, u = ∂C/∂w + μ·v', X₀ = u/(‖u‖ + ε)"
+
+    def step(self, weight: Tensor, gradient: Tensor, state: State, settings: Settings) -> tuple[Tensor, State]:
+        """The new weight and velocity."""
+        velocity = settings["momentum"] * state[VELOCITY] + gradient
+        ahead = gradient + settings["momentum"] * velocity
+        steps = [part.scale * orthogonalised(ahead[part.first : part.end]) for part in self.parts]
+        kept = weight * (1 - settings["learning_rate"] * settings["weight_decay"])
+        return kept - settings["learning_rate"] * torch.cat(steps), {VELOCITY: velocity}
+
+    def derive(self, call: Any, index: Index) -> Expression:
+        """w·(1 − η·λ) − η·s·O with the numbers of one weight."""
+        scale = self._part(index[0]).scale
+        kept: Expression = call.weight[index]
+        if call.weight_decay:
+            kept = kept * (1 - call.learning_rate * call.weight_decay)
+        orthogonal = Named("O", self._iterated(call, ITERATIONS, index))
+        step = call.learning_rate * orthogonal if scale == 1 else call.learning_rate * scale * orthogonal
+        updated: Expression = kept - step
+        return updated
+
+    def derive_shown(self, call: Any, name: str, index: Index) -> tuple[str, Expression]:
+        """Formula and arithmetic of what is computed on the way: `x0` to `x4`, `gram1` to `gram5`, `polynomial1` to
+        `polynomial5`, the last two for each part (`gram1_0`) where there are several."""
+        kind, _, part = name.partition("_")
+        number = int(kind[-1])
+        if kind[:-1] == "gram":
+            return self._gram(call, number, self.parts[int(part or 0)], index)
+        if kind[:-1] == "polynomial":
+            gram, (row, column) = getattr(call, name.replace("polynomial", "gram")), index
+            _, b, c = COEFFICIENTS
+            return "B = b·A + c·A·A", b * gram[row, column] + c * Sum(gram[row, :] * gram[:, column])
+        if number:
+            return "Xₖ = a·Xₖ₋₁ + Bₖ·Xₖ₋₁", self._iterated(call, number, index)
+        return "X₀ = u/(‖u‖ + ε), u = ∂C/∂w + μ·v', v' = μ·v + ∂C/∂w", self._begun(call, index)
+
+    def _part(self, row: int) -> Part:
+        return next(part for part in self.parts if row < part.end)
+
+    def name_of(self, kind: str, iteration: int, part: Part) -> str:
+        """`polynomial5`; `polynomial5_1` where there are several parts."""
+        return f"{kind}{iteration}" + (f"_{part.number}" if len(self.parts) > 1 else "")
+
+    def _begun(self, call: Any, index: Index) -> Expression:
+        part, mu = self._part(index[0]), call.momentum
+        rows = slice(part.first, part.end)
+
+        def ahead(*place: int | slice) -> Expression:
+            velocity = mu * call.velocity[place] + call.gradient[place]
+            found: Expression = call.gradient[place] + mu * velocity
+            return found
+
+        size = Named("‖u‖", sqrt(Sum(Power(ahead(rows, slice(None)), 2))))
+        return Named("u", ahead(*index)) / (size + EPSILON)
+
+    def _iterated(self, call: Any, iteration: int, index: Index) -> Expression:
+        (row, column), part = index, self._part(index[0])
+        x = getattr(call, f"x{iteration - 1}")
+        polynomial = getattr(call, self.name_of("polynomial", iteration, part))
+        if part.is_tall:
+            product = Sum(x[row, :] * polynomial[:, column])
+        else:
+            product = Sum(polynomial[row - part.first, :] * x[part.first : part.end, column])
+        iterated: Expression = COEFFICIENTS[0] * x[row, column] + product
+        return iterated
+
+    def _gram(self, call: Any, iteration: int, part: Part, index: Index) -> tuple[str, Expression]:
+        (row, column), x = index, getattr(call, f"x{iteration - 1}")
+        if part.is_tall:
+            rows = slice(part.first, part.end)
+            return "A = Xᵀ·X", Sum(x[rows, row] * x[rows, column])
+        return "A = X·Xᵀ", Sum(x[part.first + row, :] * x[part.first + column, :])
+
+
+def orthogonalised(matrix: Tensor) -> Tensor:
+    """One matrix with its singular values brought near 1, by the formula written out."""
+    a, b, c = COEFFICIENTS
+    is_tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if is_tall else matrix
+    x = x / (x.norm() + EPSILON)
+    for _ in range(ITERATIONS):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    found: Tensor = x.T if is_tall else x
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Member:
+    """A part of a parameter and its place in the stack of all parts of its shape."""
+
+    parameter: nn.Parameter
+    part: Part
+    rule: Muon
+    stack: Stack
+    place: int
+
+    def window(self, tensor: Tensor) -> Tensor:
+        """The part's rows of a tensor of the parameter's shape."""
+        return tensor if len(self.rule.parts) == 1 else tensor[self.part.first : self.part.end]
+
+    def matrix(self, stacked: Tensor) -> Tensor:
+        """The part's matrix of a stack."""
+        return stacked[self.place]
+
+
+class MuonOptimizer(Optimizer):
+    """Muon for `matrices`, parameters by name with the numbers of rows of their parts (none: the whole), AdamW for all
+    other parameters.
+
+    Both decay: Muon's matrices, and of AdamW's all with two axes or more, so embeddings too; biases and gains do not.
+    Matrices of one shape are orthogonalised together, in the parameters' own precision, on CUDA in bfloat16.
+    """
+
+    def __init__(
+        self, parameters: Iterable[tuple[str, nn.Parameter]], matrices: Mapping[str, Sequence[int]],
+        learning_rate: float, adamw_learning_rate: float, weight_decay: float = 0.0, momentum: float = 0.95,
+        betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8,
+    ) -> None:  # fmt: skip
+        super().__init__(parameters)
+        self.learning_rate, self.weight_decay, self.momentum = learning_rate, weight_decay, momentum
+        self._share = 1.0
+        self.matrices = {name: parameter for name, parameter in self.named.items() if name in matrices}
+        self._rules = {id(p): Muon(parts_of(p, matrices[name])) for name, p in self.matrices.items()}
+        self._velocities = {id(p): torch.zeros_like(p, requires_grad=False) for p in self.matrices.values()}
+        others = [(name, parameter) for name, parameter in self.named.items() if name not in self.matrices]
+        self._others = AdamWOptimizer(others, adamw_learning_rate, weight_decay, betas, epsilon) if others else None
+        self._stacked: list[nn.Parameter] = []
+        self._members: list[_Member] = []
+        self._stacks: list[tuple[Stack, float]] = []
+        self._places: list[Tensor] = []  # of each member in its stack, in its velocity, and in its stack's result
+        self._moving: list[Tensor] = []
+        self._results: list[Tensor] = []
+
+    def rule_of(self, parameter: nn.Parameter) -> Rule:
+        if id(parameter) in self._rules:
+            return self._rules[id(parameter)]
+        return self._rest.rule_of(parameter)
+
+    def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
+        """Of matrices learning_rate, momentum, weight_decay; of others AdamW's."""
+        if id(parameter) not in self._rules:
+            return self._rest.settings_of(parameter)
+        rate = self.learning_rate * self._share
+        return {"learning_rate": rate, "momentum": self.momentum, "weight_decay": self.weight_decay}
+
+    def state_of(self, parameter: nn.Parameter) -> State:
+        """Of matrices the velocity; of others AdamW's moments."""
+        if id(parameter) not in self._rules:
+            return self._rest.state_of(parameter)
+        return {VELOCITY: self._velocities[id(parameter)].clone()}
+
+    @property
+    def _rest(self) -> AdamWOptimizer:
+        assert self._others is not None
+        return self._others
+
+    def set_share(self, share: float) -> None:
+        """Use this share of both learning rates from now on."""
+        self._share = share
+        if self._others is not None:
+            self._others.set_share(share)
+
+    def step(self) -> None:
+        """Give every parameter that has a gradient its new value."""
+        self._step(None)
+
+    def shown_step(self) -> Mapping[int, State]:
+        """The same; for each matrix X, A and B of every iteration."""
+        shown: dict[int, State] = {id(parameter): {} for parameter in self.matrices.values()}
+        self._step(shown)
+        return shown
+
+    @torch.no_grad()
+    def _step(self, shown: dict[int, State] | None) -> None:
+        if self._others is not None:
+            self._others.step()
+        learning = [parameter for parameter in self.matrices.values() if parameter.grad is not None]
+        if not learning:
+            return
+        if len(learning) != len(self._stacked) or any(a is not b for a, b in zip(learning, self._stacked, strict=True)):
+            self._stack(learning)
+        self._gather(learning)
+        for stack, scale in self._stacks:
+            stack.orthogonalise(None if shown is None else self._watcher(stack, shown))
+            if scale != 1:
+                stack.result.mul_(scale)
+        rate = self.learning_rate * self._share
+        weights = [parameter.detach() for parameter in learning]
+        if self.weight_decay:
+            torch._foreach_mul_(weights, 1 - rate * self.weight_decay)
+        windows = [member.window(member.parameter.detach()) for member in self._members]
+        torch._foreach_add_(windows, self._results, alpha=-rate)
+
+    def _gather(self, learning: list[nn.Parameter]) -> None:
+        """Move the velocities on, and lay gradient + μ·velocity into the stacks."""
+        gradients = {id(p): p.grad for p in learning if p.grad is not None}
+        velocities = [self._velocities[key] for key in gradients]
+        torch._foreach_mul_(velocities, self.momentum)
+        torch._foreach_add_(velocities, list(gradients.values()))
+        torch._foreach_copy_(self._places, self._moving)
+        for stack, _ in self._stacks:
+            stack.given.mul_(self.momentum)
+        torch._foreach_add_(self._places, [m.window(gradients[id(m.parameter)]) for m in self._members])
+
+    def _stack(self, learning: list[nn.Parameter]) -> None:
+        """Give every part of these matrices its place in the stack of its shape."""
+        kinds: dict[tuple[Any, ...], list[tuple[nn.Parameter, Part]]] = {}
+        for parameter in learning:
+            for part in self._rules[id(parameter)].parts:
+                kind = (part.rows, part.columns, parameter.dtype, parameter.device)
+                kinds.setdefault(kind, []).append((parameter, part))
+        self._stacked, self._members, self._stacks = learning, [], []
+        for (rows, columns, _, _), found in kinds.items():
+            own = found[0][0].detach()
+            like = own.to(torch.bfloat16) if own.is_cuda else own
+            stack = Stack(len(found), rows, columns, like)
+            self._stacks.append((stack, found[0][1].scale))
+            self._members += [
+                _Member(parameter, part, self._rules[id(parameter)], stack, place)
+                for place, (parameter, part) in enumerate(found)
+            ]
+        self._places = [member.matrix(member.stack.given) for member in self._members]
+        self._moving = [member.window(self._velocities[id(member.parameter)]) for member in self._members]
+        self._results = [member.matrix(member.stack.result) for member in self._members]
+
+    def _watcher(self, stack: Stack, shown: dict[int, State]) -> Any:
+        """Keeps what the iterations of a stack compute, under each parameter's names and in its layout."""
+        members = [member for member in self._members if member.stack is stack]
+
+        def watch(iteration: int, x: Tensor, gram: Tensor, polynomial: Tensor) -> None:
+            for member in members:
+                kept = shown[id(member.parameter)]
+                whole = kept.setdefault(f"x{iteration - 1}", torch.empty_like(member.parameter, dtype=x.dtype))
+                member.window(whole).copy_(member.matrix(x))
+                for kind, tensor in (("gram", gram), ("polynomial", polynomial)):
+                    kept[member.rule.name_of(kind, iteration, member.part)] = tensor[member.place].clone()
+
+        return watch
+
+    def state(self) -> State:
+        """The whole state as named tensors, for a checkpoint."""
+        own = {f"{name}/{VELOCITY}": self._velocities[id(p)] for name, p in self.matrices.items()}
+        return own if self._others is None else {**own, **self._others.state()}
+
+    def restore(self, state: State, origin: str = "the optimizer's state") -> None:
+        """Put back a state that `state` gave; `RunError` when it does not fit the parameters."""
+        left = dict(state)
+        for name, parameter in self.matrices.items():
+            key = f"{name}/{VELOCITY}"
+            if key not in left:
+                raise RunError(f"{origin} lacks {key}; it is damaged or of another optimizer")
+            fits(key, left[key], parameter, origin)
+            self._velocities[id(parameter)].copy_(left.pop(key))
+        if self._others is not None:
+            self._others.restore(left, origin)
+        elif left:
+            raise RunError(f"{origin} has {min(left)}, which the model and its optimizer do not; it is of another run")

@@ -1,0 +1,93 @@
+"""What a training asks of others: the task that is trained, and who watches."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from kqv.tensors import Tensors
+
+
+class Task(Protocol):
+    """What is trained on what: the model, its batches by step, its loss, and its evaluation on the validation set."""
+
+    evaluate_every: int
+    """The steps of an epoch."""
+
+    work: int
+    """How much a step computes: weights times examples."""
+
+    @property
+    def model(self) -> nn.Module:
+        """What learns."""
+
+    def size(self, step: int) -> int:
+        """How many examples step number `step` (from 0) sees, in all processes together."""
+
+    def batch(self, step: int) -> Any:
+        """This process's part of the step's examples: a fixed function of the step and the random generators."""
+
+    def learn(self, batch: Any) -> Tensor:
+        """The batch's loss, with its gradients in the parameters' `grad` (None where the step is to be left out).
+
+        The loss's mean over all processes is the mean over the step's examples.
+        """
+
+    def evaluate(self) -> dict[str, float]:
+        """Scores over the whole validation set, `loss` among them."""
+
+    def monitor(self) -> dict[str, float]:
+        """What else the recipe wants to be measured at each evaluation, by its name in metrics.jsonl."""
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """A task that can show what its model makes."""
+
+    def sample(self, tokens: int) -> str:
+        """A short text by the model as it is now; no random generator is touched."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A task with a state of its own that a checkpoint has to keep."""
+
+    def state(self) -> Tensors:
+        """The state as named tensors."""
+
+    def restore(self, state: Tensors, origin: str) -> None:
+        """Put back a state that `state` gave; `RunError` when it is none."""
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A task that tells how much its steps compute."""
+
+    flops: int
+    """Floating-point operations of a step, in all processes together."""
+
+    def size(self, step: int) -> int:
+        """How many examples a step sees."""
+
+
+class Listener(Protocol):
+    """Who watches a training: the command line's progress display, a notebook, a test. What it raises ends the
+    training, with everything saved."""
+
+    def started(self, step: int, steps: int) -> None:
+        """Training begins at `step` of `steps`."""
+
+    def stepped(self, step: int, loss: float, rate: float) -> None:
+        """Steps were made: the mean loss since the last call, and examples a second."""
+
+    def evaluated(self, step: int, scores: dict[str, float]) -> None:
+        """The validation set was scored."""
+
+
+@runtime_checkable
+class SampleListener(Protocol):
+    """A listener that is also shown what the model makes."""
+
+    def sampled(self, step: int, text: str) -> None:
+        """The model wrote a text."""

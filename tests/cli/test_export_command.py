@@ -1,0 +1,63 @@
+"""`kqv export`, and a training that starts from what it wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kqv.data.text.corpora import load_text
+from kqv.interchange.hugging_face import read
+from kqv.training.gpt import load_gpt, start
+from kqv.training.gpt_recipes import GPTPlan, GPTRecipe, TextPlan
+from kqv.training.plans import TrainingPlan
+from kqv.training.run import Run
+
+TEXT = "".join(f"{number} mal {number} ist {number * number}: schön!\n" for number in range(300))
+
+
+@pytest.fixture
+def exporting(kqv: Any, here: Path) -> Any:
+    """The command line in a folder with a run of a small GPT, `run`, and its text."""
+    Path("text.txt").write_text(TEXT, encoding="utf-8")
+    recipe = GPTRecipe(
+        name="small", model=GPTPlan(blocks=1, heads=2, model=16, context=16), data=TextPlan(name="text.txt"),
+        training=TrainingPlan(learning_rate=1e-2, batch=8, steps=3),
+    )  # fmt: skip
+    _, trainer = start(recipe, load_text("text.txt"), Path("run"), torch.device("cpu"))
+    trainer.train()
+    return kqv
+
+
+def test_a_run_is_exported_and_says_how_to_load_it(exporting: Any) -> None:
+    done = exporting("export", "run", "--to", "hugging-face", "out/model")
+    assert done.status == 0, done.err
+    assert "from transformers import" in done.out
+    assert "'out/model'" in done.out
+    assert all(path.name in done.out for path in Path("out/model").iterdir())
+    model, tokenizer = read("out/model")
+    loaded = load_gpt(Run(Path("run")))
+    assert tokenizer is not None
+    ids = torch.tensor([tokenizer.encode("12 mal").tolist()])
+    torch.testing.assert_close(model(ids), loaded.model(ids))
+    said = exporting("export", "run", "--to", "hugging-face", "other", "--json").json
+    assert said["files"] == sorted(path.name for path in Path("other").iterdir())
+
+
+def test_a_training_starts_from_the_folder(exporting: Any) -> None:
+    assert exporting("export", "run", "--to", "hugging-face", "model").status == 0
+    done = exporting("train", "gpt", "--data", "text.txt", "--from", "model", "--out", "next", "--steps", "2")
+    assert done.status == 0, done.err
+    assert exporting("generate", "next", "--prompt", "1", "--tokens", "3").status == 0
+    refused = exporting("train", "gpt", "--data", "text.txt", "--from", "model", "--tokenizer", "bytes")
+    assert "leave out --tokenizer" in refused.problem
+
+
+def test_what_cannot_be_is_said_in_one_line(exporting: Any) -> None:
+    assert "no format 'gguf'" in exporting("export", "run", "--to", "gguf", "model").problem
+    assert "choose one of: hugging-face" in exporting("export", "run", "--to", "", "model").problem
+    assert "no run 'gone'" in exporting("export", "gone", "--to", "hugging-face", "model").problem
+    assert "run is not empty" in exporting("export", "run", "--to", "hugging-face", "run").problem
+    assert "--to" in exporting("export", "run", "model").problem

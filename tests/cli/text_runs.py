@@ -1,0 +1,30 @@
+"""Small runs of texts for tests of the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kqv.data.text.corpora import load_text
+from kqv.training.gpt import start
+from kqv.training.gpt_recipes import GPTPlan, GPTRecipe, TextPlan
+from kqv.training.plans import TrainingPlan
+from kqv.training.run import Run
+
+TEXT = "".join(f"{number} mal {number} ist {number * number}: schön!\n" for number in range(300))
+CONTEXT = 16
+
+
+def make_run(path: Path, text: str = TEXT, **data: Any) -> Run:
+    """A run of a few steps on a text, which is written beside it."""
+    file = path.with_suffix(".txt")
+    file.write_text(text, encoding="utf-8")
+    recipe = GPTRecipe(
+        name="gpt", model=GPTPlan(blocks=1, heads=2, model=16, context=CONTEXT),
+        data=TextPlan(name=str(file.resolve()), **data), training=TrainingPlan(learning_rate=1e-2, batch=8, steps=5),
+    )  # fmt: skip
+    run, trainer = start(recipe, load_text(file), path, torch.device("cpu"))
+    trainer.train()
+    return run
