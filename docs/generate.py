@@ -10,12 +10,13 @@ In a guide, a block is generated where a comment names the command; everything u
     ...
     ```
 
-`| last 5` in the comment shows the last five lines alone; `| fails` is for what is meant to end with an error. The same
-comment can stand for three other things:
+`| last 5` in the comment shows the last five lines alone, `| section blocks.0` the paragraph under that heading;
+`| fails` is for what is meant to end with an error. The same comment can stand for four other things:
 
     <!-- python -->                   Python code; what it prints comes in a block of its own below
     <!-- body of rebuild/NAME.py -->  the body that a learner writes into the form of an exercise
     <!-- file rebuild/NAME.py -->     the file as it stands then
+    <!-- code of kqv.NAME -->         the lines of a function or class of kqv
 
 All of it runs in one temporary folder, in the order in which it stands, so that what one makes the next can use.
 Figures (PNG) that commands write there are kept in guide/pictures.
@@ -39,7 +40,8 @@ GUIDE = DOCS / "guide"
 REFERENCE = DOCS / "reference"
 PICTURES = GUIDE / "pictures"
 _BLOCK = re.compile(
-    r"<!-- (?P<what>\$ [^\n]+?|python|(?:body of|file) [^\n]+?)(?: \| (?:(?P<fails>fails)|last (?P<last>\d+)))? -->\n"
+    r"<!-- (?P<what>\$ [^\n]+?|python|(?:body of|file|code of) [^\n]+?)"
+    r"(?: \| (?:(?P<fails>fails)|last (?P<last>\d+)|section (?P<section>[^\n]+?)))? -->\n"
     r"```[a-z]*\n(?P<content>.*?)```(?:\n```\n(?P<printed>.*?)```)?",
     re.DOTALL,
 )
@@ -57,6 +59,7 @@ _LASTING = [
         r"(Hint|Next|Stuck\?|Now the real training).*",
     )
 ]
+_VOCAB = re.compile(r"vocab=\d+")  # the embedded text differs with Python's version, and so do its tokens
 
 
 def run(steps: list[dict[str, Any]], folder: Path) -> list[str]:
@@ -86,7 +89,7 @@ def step_of(block: re.Match[str]) -> dict[str, Any]:
         return {"kind": "command", "text": what[2:], "fails": fails}
     if what == "python":
         return {"kind": "python", "text": content, "fails": fails}
-    kind, _, path = what.replace("body of", "body").partition(" ")
+    kind, _, path = what.replace(" of ", " ").partition(" ")
     return {"kind": kind, "text": content, "path": path}
 
 
@@ -95,11 +98,21 @@ def shown(block: re.Match[str], output: str) -> str:
     head, what = block[0].partition("\n")[0], block["what"]
     if block["last"] is not None:
         output = "".join(["…\n", *output.splitlines(keepends=True)[-int(block["last"]) :]])
+    if block["section"] is not None:
+        output = f"…\n\n{section(output, block['section'])}\n\n…\n"
     if what.startswith("$ "):
         return f"{head}\n```\n{what}\n{output}```"
     if what == "python":
         return f"{head}\n```python\n{block['content']}```" + (f"\n```\n{output}```" if output else "")
     return f"{head}\n```python\n{output}```"
+
+
+def section(output: str, heading: str) -> str:
+    """The paragraph under a heading: it goes up to the next empty line."""
+    found = [part for part in output.strip("\n").split("\n\n") if part.partition("\n")[0] == heading]
+    if len(found) != 1:
+        raise SystemExit(f"expected one section {heading!r} in the output, found {len(found)}")
+    return found[0]
 
 
 def guide_page(text: str, folder: Path) -> str:
@@ -170,14 +183,15 @@ def generated(keep_pictures: bool = False) -> dict[Path, str]:
 
 def skeleton(text: str) -> list[str]:
     """A page without what differs between machines: all prose, and of the outputs commands, names, shapes, formulas."""
-    kept, inside = [], False
+    kept: list[str] = []
+    fence = ""
     for line in text.splitlines():
         if line.startswith("```"):
-            inside = not inside
-        elif not inside:
+            fence = "" if fence else line
+        elif fence != "```":  # prose and Python: no machine differs in these
             kept.append(line)
         else:
-            kept += [found[0] for pattern in _LASTING if (found := pattern.match(line))]
+            kept += [_VOCAB.sub("vocab", found[0]) for pattern in _LASTING if (found := pattern.match(line))]
     return kept
 
 

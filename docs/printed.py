@@ -1,16 +1,19 @@
 """Do the steps of a guide one after the other in this process, and say as JSON what each gave: generate.py asks it.
 
 Steps come as a JSON list on standard input, each with its `kind`: a kqv command, Python code, the body of a function
-that a learner writes into a file, or a file to show. One process for all, because starting takes longer than most
-steps; Python code shares its names from step to step, as in one session.
+that a learner writes into a file, a file to show, or code of kqv to quote. One process for all, because starting takes
+longer than most steps; Python code shares its names from step to step, as in one session.
 """
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
+import pydoc
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -42,11 +45,21 @@ def written(path: Path, body: str) -> str:
     return body
 
 
+def quoted(name: str) -> str:
+    """The lines of a function or class by its full name."""
+    found = pydoc.locate(name)
+    if found is None:
+        raise SystemExit(f"there is no {name} to quote")
+    return textwrap.dedent(inspect.getsource(found))
+
+
 def done(step: dict[str, Any], names: dict[str, Any]) -> str:
     """What one step gives; stops everything where it fails, or goes well though it is to fail."""
     kind, text = step["kind"], step["text"]
     if kind == "body":
         return written(Path(step["path"]), text)
+    if kind == "code":
+        return quoted(step["path"])
     if kind == "file":
         return Path(step["path"]).read_text(encoding="utf-8")
     work = (lambda: main(shlex.split(text)[1:])) if kind == "command" else (lambda: exec(text, names))

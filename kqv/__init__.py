@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kqv.data.columns import load_data_wrapper as load_data_wrapper
+    from kqv.loading import load as load
     from kqv.models.network import Network as Network
     from kqv.trace.recorder import note as note
     from kqv.trace.trace import Trace as Trace
-    from kqv.training.loading import load as load
 
 __version__ = version("kqv")
 __all__ = ["Network", "Trace", "load", "load_data_wrapper", "note"]
@@ -31,7 +31,7 @@ __all__ = ["Network", "Trace", "load", "load_data_wrapper", "note"]
 _HOMES = {
     "Network": "kqv.models.network",
     "Trace": "kqv.trace.trace",
-    "load": "kqv.training.loading",
+    "load": "kqv.loading",
     "load_data_wrapper": "kqv.data.columns",
     "note": "kqv.trace.recorder",
 }

@@ -46,6 +46,9 @@ def test_the_skeleton_keeps_what_lasts_and_drops_numbers(generate: ModuleType) -
     assert generate.skeleton(page) == generate.skeleton(other)
     assert generate.skeleton(page) != generate.skeleton(page.replace("z = x", "z = y"))
     assert generate.skeleton(page) != generate.skeleton(page.replace("Prose 1", "Prose 2"))
+    quoted = "```python\nx = 1\n```\n"
+    assert generate.skeleton(quoted) != generate.skeleton(quoted.replace("1", "2"))
+    assert generate.skeleton("```\nw[vocab=7] = 1\n```") == generate.skeleton("```\nw[vocab=8] = 1\n```")
 
 
 def test_every_file_named_in_the_readme_exists() -> None:
@@ -84,6 +87,14 @@ old
 old
 ```
 
+<!-- $ kqv rebuild | section Next: kqv rebuild sigmoid -->
+```
+```
+
+<!-- code of kqv.dimensions.Bindings.call -->
+```python
+```
+
 <!-- $ kqv rebuild sigmoid -->
 ```
 ```
@@ -105,6 +116,8 @@ def test_a_guide_shows_commands_python_and_files_in_one_session(generate: Module
     assert "```python\nsizes = [784, 10]\n```\n\n" in page  # prints nothing, so no block follows
     assert "print(sizes)\n```\n```\na\n[784, 10]\n```\n" in page
     assert f"$ kqv --version\n…\nkqv {kqv.__version__}\n```" in page
+    assert "$ kqv rebuild\n…\n\nNext: kqv rebuild sigmoid\n\n…\n```" in page
+    assert "```python\ndef call(self) -> Bindings:\n    " in page  # moved to the left
     assert page.rstrip().endswith('"""\n    return z\n```')
     assert generate.skeleton(page) == generate.skeleton(generate.guide_page(page, tmp_path / "again"))
 
@@ -114,6 +127,8 @@ def test_a_guide_shows_commands_python_and_files_in_one_session(generate: Module
     [
         ("<!-- $ kqv evaluate nothing -->\n```\n```", "failed"),
         ("<!-- $ kqv --version | fails -->\n```\n```", "did not fail"),
+        ("<!-- $ kqv --version | section nothing -->\n```\n```", "expected one section 'nothing'"),
+        ("<!-- code of kqv.nothing -->\n```python\n```", "there is no kqv.nothing"),
         ("<!-- python -->\n```python\n1 / 0\n```", "ZeroDivisionError"),
         ("<!-- python | fails -->\n```python\n1 + 1\n```", "did not fail"),
     ],

@@ -57,6 +57,7 @@ ALLOWED = {
         "generation",
         "training",
     },
+    "loading": {"errors", "models", "training", "interchange"},
     "workshop": BASE | {"arithmetic", "files", "operations", "models", "training", "evaluation", "data"},
     "cli": BASE
     | {

@@ -17,14 +17,15 @@ def evaluate_text(
 ) -> None:  # fmt: skip
     """Score a GPT on a whole text, every token once; print it for people or as JSON. `best`: with the weights of its
     lowest validation loss."""
-    from kqv.cli.texts import load_gpt_of, load_text_with_progress, tokenized_with_progress
+    from kqv.cli.texts import load_text_with_progress, tokenized_with_progress
     from kqv.cli.training import place_of
     from kqv.evaluation import score_text
     from kqv.training.devices import choose_device
+    from kqv.training.gpt import load_gpt
 
     if split == "test":
         split = "validation"  # a text is parted in two: what the model never saw is the validation text
-    loaded, chosen = load_gpt_of(run, best), choose_device(device)
+    loaded, chosen = load_gpt(run, best), choose_device(device)
     corpus = load_text_with_progress(place_of(data or run.recipe.data.name))
     tokens = tokenized_with_progress(corpus, loaded.tokenizer)
     ids = tokens.train if split == "train" else tokens.validation

@@ -12,7 +12,7 @@ import typer
 
 from kqv.cli.console import console, notices
 from kqv.cli.options import Device, Json, RunName
-from kqv.cli.texts import Best, load_gpt_of
+from kqv.cli.texts import Best
 from kqv.errors import DataError, Error
 
 if TYPE_CHECKING:
@@ -52,11 +52,12 @@ def generate(
     from kqv.generation.predictor import Cached
     from kqv.generation.sampling import Sampling
     from kqv.training.devices import choose_device
+    from kqv.training.gpt import load_gpt
     from kqv.training.run import Run
 
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
     found = Run.find(run)
-    loaded = load_gpt_of(found, best)
+    loaded = load_gpt(found, best)
     loaded.model.to(choose_device(device))
 
     def write(text: str, turn: int) -> None:

@@ -23,8 +23,9 @@ _MEASURED = ("step", "seconds", "validation_loss", "validation_accuracy")
 
 
 def runs(folder: Folder = Path("runs"), as_json: Json = False) -> None:
-    """List the runs, the one trained last first: recipe, data, how far they came, and their validation accuracy."""
-    from kqv.training.run import list_runs
+    """List the runs, the one trained last first: recipe, data, how far they came, and their validation
+    accuracy or loss."""
+    from kqv.training.run import MAKE_ONE, list_runs
 
     if folder != Path("runs") and not folder.is_dir():
         raise Error(f"there is no folder {folder}; give one that holds runs, or none for runs/")
@@ -35,15 +36,16 @@ def runs(folder: Folder = Path("runs"), as_json: Json = False) -> None:
     from kqv.cli.console import console
 
     if not found:
-        console.print(f"There is no run in {folder}. Make one: kqv train digits", markup=False)
+        console.print(f"There is no run in {folder}; {MAKE_ONE}", markup=False)
         return
     console.print(_table(found))
     for row in found:
         if "problem" in row:
             console.print(f"\n{row['run']}: {row['problem']}", markup=False)
-    stopped = next((row["run"] for row in found if row["state"] == "stopped"), None)
+    stopped = next((row for row in found if row["state"] == "stopped"), None)
     if stopped is not None:
-        console.print(f"\nTo go on with one that stopped: kqv train digits --resume {stopped}", markup=False)
+        how = f"kqv train {stopped['system']} --resume {stopped['run']}"
+        console.print(f"\nTo go on with one that stopped: {how}", markup=False)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
@@ -55,17 +57,23 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     table.add_column("run", no_wrap=True, overflow="fold")
     table.add_column("recipe", overflow="fold")
     table.add_column("data", overflow="fold")
-    for title in ("steps", "time", "accuracy"):
+    for title in ("steps", "time", "validation"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for row in rows:
-        accuracy = row.get("validation_accuracy")
         steps = f"{row['step']:,}" + (f"/{row['steps']:,}" if row["state"] in ("stopped", "training") else "")
         table.add_row(
             escape(row["run"]), escape(row.get("recipe", "")), escape(Path(row.get("data", "")).name), steps,
-            _time(row["seconds"]), "" if accuracy is None else f"{100 * accuracy:.2f} %", row["state"],
+            _time(row["seconds"]), _score(row), row["state"],
         )  # fmt: skip
     return table
+
+
+def _score(row: dict[str, Any]) -> str:
+    """How good the run is on its validation set: the share that is right, or of texts the loss."""
+    if "validation_accuracy" in row:
+        return f"{100 * row['validation_accuracy']:.2f} %"
+    return f"loss {row['validation_loss']:.4f}" if "validation_loss" in row else ""
 
 
 def _describe(run: Run) -> dict[str, Any]:
@@ -78,7 +86,12 @@ def _describe(run: Run) -> dict[str, Any]:
         measured = run.metrics()
     except Error as failure:
         return row | {"state": "damaged", "problem": str(failure)}
-    row |= {"recipe": recipe.name, "data": recipe.data.name, "steps": recipe.training.steps or 0}
+    row |= {
+        "system": recipe.system,
+        "recipe": recipe.name,
+        "data": recipe.data.name,
+        "steps": recipe.training.steps or 0,
+    }
     for line in measured:
         row |= {key: line[key] for key in _MEASURED if isinstance(line.get(key), int | float)}
     try:

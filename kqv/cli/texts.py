@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from kqv.data.text.corpora import Corpus
     from kqv.data.text.tokenizers import Tokenizer
     from kqv.data.text.tokens import Advance, Tokens
-    from kqv.training.gpt import LoadedGPT
-    from kqv.training.run import Run
 
-Best = Annotated[bool, typer.Option("--best", help="Of a GPT: the weights of its lowest validation loss.")]
+Best = Annotated[
+    bool, typer.Option("--best", help="With the weights of the lowest validation loss, where the recipe keeps them.")
+]
 
 PATIENCE = 0.5  # seconds after which somebody who waits wants to know for what
 
@@ -88,21 +88,6 @@ def tokenized_with_progress(corpus: Corpus, tokenizer: Tokenizer) -> Tokens:
 
     with tokenizing_bar() as advance:
         return tokenized(corpus, tokenizer, advance)
-
-
-def load_gpt_of(run: Run, best: bool = False) -> LoadedGPT:
-    """The trained model of a run with its last weights or, if wanted, those of its lowest validation loss.
-
-    Raises `RunError` where the run is damaged, of another system, or has no such weights.
-    """
-    from kqv.tensors import put_weights, read_tensors
-    from kqv.training.gpt import load_gpt
-
-    loaded = load_gpt(run)
-    if best:
-        path = run.weights_file(best)
-        put_weights(loaded.model, read_tensors(path)[0], str(path))
-    return loaded
 
 
 def _megabytes(size: int) -> str:

@@ -38,12 +38,13 @@ Cells = Annotated[
 ]
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write one self-contained page.")]
 JsonFolder = Annotated[Path | None, typer.Option("--json", metavar="DIR", help="Write JSON with safetensors.")]
+All = Annotated[bool, typer.Option("--all", help="Of a GPT's blocks, which are alike, show every one.")]
 Training = Annotated[bool, typer.Option("--training", help="Trace in training mode, with its dropout masks.")]
 
 
 def trace(
     run: RunName, input: Input = None, label: Label = None, cell: Cells = None, html: Html = None,
-    json: JsonFolder = None, training: Training = False,
+    json: JsonFolder = None, training: Training = False, all_blocks: All = False,
 ) -> None:  # fmt: skip
     """Show every tensor of a pass, forward, backward and update, with its dimensions, formula and line of code."""
     from kqv.cli.console import console
@@ -71,9 +72,13 @@ def trace(
         console.print(recorded.cell(text).text(), markup=False)
     if cell or html is not None or json is not None:
         return
-    console.print(heading, markup=False)
-    console.print(recorded.table(), markup=False)
+    is_text = found.recipe.system == "gpt"
+    parts = [heading, recorded.table(fold=is_text and not all_blocks) + ("\n" if is_text else "")]
+    for part in reversed(parts) if is_text else parts:  # what is said of a text stands after its long table
+        console.print(part, markup=False)
     console.print(f"\nany number: {command} {example}", markup=False)
+    if is_text and not all_blocks:
+        console.print(f"all blocks: {command} --all", markup=False)
 
 
 def _picture_traced(found: Run, input: str | None, label: str | None, training: bool) -> tuple[Trace, str, str]:
@@ -150,7 +155,7 @@ def _expected(tokens: list[str], said: list[str], shares: list[float], right: li
     ]
     if skipped:
         lines.insert(1, f"  … {skipped} before these")
-    return "\n".join([f"{len(tokens)} tokens, each but the last has to say the one after it:", *lines, ""])
+    return "\n".join([f"{len(tokens)} tokens, each but the last has to say the one after it:", *lines])
 
 
 def _visible(token: str) -> str:

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kqv.cli.options import Device, Json
-from kqv.cli.train_options import From, Minutes, Out, Plot, Resume, Seed, Steps
-from kqv.cli.training import announce_going_on, check_flags, checkpoint_seconds, finish, place_of, run_name, trained
+from kqv.cli.train_options import From, Minutes, Out, Plot, Resume, Seed, Steps, TensorBoard
+from kqv.cli.training import (
+    announce_going_on,
+    check_flags,
+    checkpoint_seconds,
+    find_to_resume,
+    finish,
+    place_of,
+    run_name,
+    trained,
+    write_to_tensorboard,
+)
 from kqv.errors import Error
 
 if TYPE_CHECKING:
@@ -37,7 +47,7 @@ Recipe = Annotated[
 def digits(
     data: Data = None, recipe: Recipe = None, out: Out = None, resume: Resume = None, from_run: From = None,
     seed: Seed = None, steps: Steps = None, minutes: Minutes = None, device: Device = "auto", plot: Plot = None,
-    as_json: Json = False,
+    tensorboard: TensorBoard = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Train a digit recogniser; without --data on the embedded 8×8 digits. Ctrl-C saves it and says how to go on."""
     check_flags(resume, (recipe, out, from_run, seed), steps, minutes)
@@ -48,25 +58,27 @@ def digits(
     from kqv.plots.figures import check_ending
     from kqv.training import devices
     from kqv.training.distributed import joined
-    from kqv.training.run import Run
+    from kqv.training.tensorboard import require_tensorboard
 
     if plot is not None:
         check_ending(plot)
+    if tensorboard:
+        require_tensorboard()
     if recipe in DIGITS_EXPERIMENTS:
         if from_run is not None or minutes is not None:
             raise Error(f"{recipe} is an experiment of several trainings; leave out --from and --minutes")
         experiment = DIGITS_EXPERIMENTS[recipe]()
-        runs = _train_variants(experiment, data, out, seed, steps, device, every)
+        runs = _train_variants(experiment, data, out, seed, steps, device, every, tensorboard)
         number = "" if out is not None else f"-{runs[0].path.name.rpartition('-')[2]}"  # the first run's
         report(experiment, runs, plot or runs[0].path.parent / f"{recipe}{number}.png", as_json)
         return
-    old = None if resume is None else Run.find(resume)
+    old = None if resume is None else find_to_resume(resume, "digits")
     chosen = devices.device_of(old) if old is not None and device == "auto" else devices.choose_device(device)
     with joined(chosen) as group:
         if old is not None:
-            run, result = old, _go_on(old, group, steps, data, every)
+            run, result = old, _go_on(old, group, steps, data, every, tensorboard)
         else:
-            run, result = _start(group, data, recipe, out, from_run, seed, steps, minutes, every)
+            run, result = _start(group, data, recipe, out, from_run, seed, steps, minutes, every, tensorboard)
     if group.is_first:
         if plot is not None:
             plot_run(run, plot)
@@ -76,7 +88,7 @@ def digits(
 
 def _train_variants(
     experiment: Experiment, data: str | None, out: Path | None, seed: int | None, steps: int | None, device: str,
-    every: float,
+    every: float, tensorboard: bool,
 ) -> list[Run]:  # fmt: skip
     """Train an experiment's variants one after another."""
     from kqv.training import devices
@@ -95,13 +107,13 @@ def _train_variants(
             plan = system.changed(variant.recipe, data=None if data is None else place_of(data), seed=seed, steps=steps)
             pictures = _load(plan.data.name, group)
             place = new_path(f"{experiment.name}-{plan.name}") if out is None else out / plan.name
-            runs.append(_train_new(group, plan, pictures, place, None, None, every)[0])
+            runs.append(_train_new(group, plan, pictures, place, None, None, every, tensorboard)[0])
     return runs
 
 
 def _start(
     group: Group, data: str | None, recipe: str | None, out: Path | None, from_run: str | None,
-    seed: int | None, steps: int | None, minutes: float | None, every: float,
+    seed: int | None, steps: int | None, minutes: float | None, every: float, tensorboard: bool,
 ) -> tuple[Run, Result]:  # fmt: skip
     """Train a new run from the command line's words."""
     from kqv.experiments.digits import DIGITS_EXPERIMENTS
@@ -120,12 +132,12 @@ def _start(
     pictures = _load(name, group)
     if out is None:
         out = new_path(own_name) if group.is_first else Path()
-    return _train_new(group, plan, pictures, out, other, minutes, every)
+    return _train_new(group, plan, pictures, out, other, minutes, every, tensorboard)
 
 
 def _train_new(
     group: Group, plan: DigitsRecipe, pictures: DigitData, out: Path, other: Run | None, minutes: float | None,
-    every: float,
+    every: float, tensorboard: bool,
 ) -> tuple[Run, Result]:  # fmt: skip
     """Train a recipe in a new folder."""
     from kqv.cli.progress import TrainingDisplay
@@ -137,10 +149,14 @@ def _train_new(
         minutes=minutes, weights_from=other, listener=display, checkpoint_seconds=every, group=group,
     )  # fmt: skip
     display.heading(plan.name, run.path, trainer.task.model, description=system.limited(pictures, plan).describe())
+    if tensorboard:
+        write_to_tensorboard(trainer)
     return run, trained("digits", run, trainer, display)
 
 
-def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: float) -> Result:
+def _go_on(
+    run: Run, group: Group, steps: int | None, data: str | None, every: float, tensorboard: bool
+) -> Result:  # fmt: skip
     """Train a run further from where it stopped."""
     from kqv.cli.progress import TrainingDisplay
     from kqv.training import digits as system
@@ -154,6 +170,8 @@ def _go_on(run: Run, group: Group, steps: int | None, data: str | None, every: f
     )  # fmt: skip
     assert recipe.training.steps is not None
     announce_going_on(run, trainer, display, group, recipe.training.steps)
+    if tensorboard:
+        write_to_tensorboard(trainer)
     return trained("digits", run, trainer, display)
 
 

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
-from kqv.errors import Error
+from kqv.errors import Error, RunError
 
 if TYPE_CHECKING:
     from kqv.cli.progress import TrainingDisplay
@@ -22,10 +22,23 @@ def check_flags(resume: str | None, fresh: tuple[object, ...], steps: int | None
     """Raise `Error` for flags that contradict each other; `fresh` are those that only a new run takes."""
     if resume is not None and any(option is not None for option in (*fresh, minutes)):
         raise Error(
-            "--resume goes on with a run as it was begun; only --steps, --data, --device, --plot and --json go with it"
+            "--resume goes on with a run as it was begun; only --steps, --data, --device, --plot,"
+            " --tensorboard and --json go with it"
         )
     if steps is not None and minutes is not None:
         raise Error("--steps and --minutes both say how long to train; give one of them")
+
+
+def find_to_resume(name: str, system: str) -> Run:
+    """The run to go on with; `RunError` where there is none, or it is of another system."""
+    from kqv.training.run import Run
+
+    run = Run.find(name)
+    if run.recipe.system != system:
+        raise RunError(
+            f"{run.path} is a {run.recipe.system} run; go on with it by: kqv train {run.recipe.system} --resume {name}"
+        )
+    return run
 
 
 def checkpoint_seconds() -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kqv.cli.options import Device, Json, RunName
+from kqv.cli.texts import Best
 from kqv.errors import Error
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ Split = Annotated[Literal["test", "validation", "train"], typer.Option(help="Whi
 
 
 def evaluate(
-    run: RunName, data: OtherData = None, split: Split = "test", plot: Plot = None, device: Device = "auto",
-    as_json: Json = False,
+    run: RunName, data: OtherData = None, split: Split = "test", best: Best = False, plot: Plot = None,
+    device: Device = "auto", as_json: Json = False,
 ) -> None:  # fmt: skip
     """Score a run on what it never saw: accuracy and which classes it takes for which; of a GPT loss and perplexity."""
     from kqv.training.run import Run
@@ -40,16 +41,16 @@ def evaluate(
             raise Error("--plot draws what a digit recogniser mistakes; a gpt run has no such figure")
         from kqv.cli.evaluate_text import evaluate_text
 
-        evaluate_text(found, data, split, device, as_json)
+        evaluate_text(found, data, split, device, as_json, best)
         return
     _check_plot(plot)
-    evaluate_digits(found, data, split, plot, device, as_json)
+    evaluate_digits(found, data, split, plot, device, as_json, best)
 
 
 def evaluate_digits(
-    found: Run, data: str | None, split: str, plot: Path | None, device: str, as_json: bool
+    found: Run, data: str | None, split: str, plot: Path | None, device: str, as_json: bool, best: bool = False
 ) -> None:  # fmt: skip
-    """Score a digit recogniser on a whole set of pictures."""
+    """Score a digit recogniser on a whole set of pictures; `best`: with the weights of its lowest validation loss."""
     from kqv.cli.pictures import load_digits_with_progress
     from kqv.evaluation import score_pictures
     from kqv.training.devices import choose_device
@@ -57,7 +58,7 @@ def evaluate_digits(
     from kqv.training.digits_task import vectors_of
 
     chosen = choose_device(device)
-    model = load_network(found).to(chosen)
+    model = load_network(found, best).to(chosen)
     recipe = digits_recipe_of(found)
     pictures = load_digits_with_progress(data or recipe.data.name)
     if data is None:

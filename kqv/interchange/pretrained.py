@@ -21,13 +21,22 @@ def find(name: str) -> Pretrained:
 
     Raises `Error` where there is none, or where it is damaged, unknown, or without a vocabulary to train with.
     """
+    folder = published(name)
+    if folder is None:
+        return pretrained(Run.find(name))
+    return from_folder(folder, os.path.realpath(name) if os.path.isdir(name) else name)  # noqa: PTH112
+
+
+def published(name: str) -> Path | None:
+    """The folder in Hugging Face's layout at a path, or fetched by its name on the hub; None for a run.
+
+    Raises `Error` where the hub does not give it.
+    """
     folder = Path(name)
     if is_model(folder):
-        return from_folder(folder, os.path.realpath(folder))
+        return folder
     here = os.path.lexists(folder) or os.path.lexists(RUNS / name)
-    if hub.is_name(name) and not here:
-        return from_folder(hub.fetch(name), name)
-    return pretrained(Run.find(name))
+    return hub.fetch(name) if hub.is_name(name) and not here else None
 
 
 def from_folder(folder: Path, origin: str) -> Pretrained:

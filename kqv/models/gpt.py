@@ -22,6 +22,7 @@ Positions = Literal["learned", "rotary"]
 Initialisation = Literal["gpt2", "zero-projections"]
 
 ADDING = ("projection.weight", "narrow.weight")  # the two maps of a block whose results are added to the stream
+SMALL = 0.001  # deviation of a new head of its own: at first all tokens are about equally likely
 TABLE = 0.7  # deviation of a new table of tokens that is no head; 0.5 to 1 learn fastest (docs/log.md)
 
 
@@ -90,8 +91,8 @@ class GPT(nn.Module):
 
         The two maps of each block that add to the stream have 0.02/√(2·blocks): so many are summed there. With
         "zero-projections" they begin at zero, so that each block passes the stream on as it is (Zhang et al. 2019,
-        Fixup, section 3), as does a head of its own; the other maps keep their input's size, and what stands for a
-        token is about as large as what the blocks will add.
+        Fixup, section 3), and a head of its own begins small; the other maps keep their input's size, and what stands
+        for a token is about as large as what the blocks will add.
         """
         deviation = self._deviation_from_zero if self.initialisation == "zero-projections" else self._deviation_of_gpt2
         for name, parameter in self.named_parameters():
@@ -104,8 +105,10 @@ class GPT(nn.Module):
         return 0.02 / math.sqrt(2 * len(self.blocks)) if name.endswith(ADDING) else 0.02
 
     def _deviation_from_zero(self, name: str, parameter: Tensor) -> float:
-        if name.endswith((*ADDING, "unembedding.weight")):
+        if name.endswith(ADDING):
             return 0.0
+        if name == "unembedding.weight":
+            return SMALL
         if name.startswith("blocks."):
             return 1 / math.sqrt(parameter.shape[1])
         return 0.02 if self.unembedding is None else TABLE

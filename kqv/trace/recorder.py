@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from kqv.dimensions import Bindings, parse
 from kqv.errors import TraceError
@@ -73,6 +74,7 @@ class Recorder(TorchFunctionMode):
         self.leaf_hooks: list[RemovableHandle] = []
         self._by_id: dict[int, TensorRecord] = {}  # a record keeps its tensor alive, so the id stays its own
         self._uses_of_name: dict[str, int] = {}
+        self._constants = WeakTensorKeyDictionary()
 
     def __enter__(self) -> Recorder:
         self.thread = threading.get_ident()
@@ -128,7 +130,11 @@ class Recorder(TorchFunctionMode):
         changed = [made for made in outputs if any(made is source for source in sources)]
         if all(self._is_known_unchanged(made) for made in changed):
             outputs = [made for made in outputs if not any(made is known for known in changed)]
-        if sources and outputs:
+        if not any(tensor.is_floating_point() for tensor in (*sources, *outputs)) and all(
+            source in self._constants and id(source) not in self._by_id for source in sources
+        ):
+            self._constants.update(dict.fromkeys(outputs))  # counted, or made of such: places, a mask of ones
+        elif outputs:
             self._keep_foreign(getattr(function, "__name__", "function"), sources, outputs)
 
     def _is_known_unchanged(self, tensor: Tensor) -> bool:

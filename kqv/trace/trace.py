@@ -222,15 +222,16 @@ class Trace:
         """What a cell stands for, in the words that `annotate` gave; `""` without any."""
         return self.meanings.of(self.read(cell) if isinstance(cell, str) else cell)
 
-    def table(self, width: int | None = None, modules: Sequence[str] | None = None) -> str:
+    def table(self, width: int | None = None, modules: Sequence[str] | None = None, fold: bool = False) -> str:
         """All tensors as text for a terminal, grouped by module in the order of execution, parameters apart.
 
-        `modules` limits the table to modules whose name begins with one of these.
+        `modules` limits the table to modules whose name begins with one of these; with `fold` the first of several
+        blocks that are alike stands for all of them.
         """
         from kqv.trace.views.table import trace_table
 
         with unseen():
-            return trace_table(self, width, modules)
+            return trace_table(self, width, modules, fold)
 
     def __str__(self) -> str:
         return self.table()

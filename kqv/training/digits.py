@@ -168,9 +168,11 @@ def digits_recipe_of(run: Run) -> DigitsRecipe:
     raise RunError(f"{run.path} is a {recipe.system} run; this needs one of digits: kqv runs lists all")
 
 
-def load_network(run: Run) -> Recogniser:
-    """The trained network of a run, in evaluation mode; `RunError` when it is damaged."""
+def load_network(run: Run, best: bool = False) -> Recogniser:
+    """The trained network of a run, in evaluation mode; with its last weights or, as `best`, those of its lowest
+    validation loss. `RunError` when it is damaged, or has no such weights."""
     classes = run.classes
     model = make_network(digits_recipe_of(run), (classes["rows"], classes["columns"]), tuple(classes["classes"]))
-    put_weights(model, read_tensors(run.model_file)[0], str(run.model_file))
+    path = run.weights_file(best)
+    put_weights(model, read_tensors(path)[0], str(path))
     return model.eval()

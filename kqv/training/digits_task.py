@@ -48,6 +48,7 @@ class DigitsTask:
         self.monitored = recipe.training.monitor
         self.batches = Batches(len(data.train), recipe.training.batch, self.seed)
         self.evaluate_every = self.batches.per_epoch
+        self.epoch = float(self.evaluate_every)
         self.train = vectors_of(model, data.train, device)
         self.validation = vectors_of(model, data.validation, device)
         self._compute = group.wrap(model)

@@ -47,7 +47,8 @@ class LoadedGPT:
     ) -> str:  # fmt: skip
         """What the model writes after a prompt, up to so many tokens or before a stop string.
 
-        Raises `Error` for a prompt that is empty or longer than the context, `DataError` for unknown characters.
+        Of a prompt longer than the context the last tokens are read. Raises `Error` for a prompt without tokens,
+        `DataError` for unknown characters.
         """
         ids = self.tokenizer.encode(prompt)
         return complete(Cached(self.model), self.tokenizer, ids, tokens, sampling, seed, stop)[0]
@@ -155,7 +156,7 @@ def _prepare(
 def go_on(
     run: Run, load_corpus: Callable[[str], Corpus], device: torch.device, *, steps: int | None = None,
     data_name: str | None = None, listener: Listener | None = None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group | None = None, progress: Progress | None = None,
 ) -> Trainer:  # fmt: skip
     """The trainer of an existing run, where its checkpoint left it. `data_name` says where its text is now.
 
@@ -165,7 +166,7 @@ def go_on(
 
     def prepare(recipe: GPTRecipe) -> Prepared:
         corpus = load_corpus(data_name or recipe.data.name)
-        return _prepare(recipe, corpus, tokenizer_of(run), device, group)
+        return _prepare(recipe, corpus, tokenizer_of(run), device, group, progress=progress)
 
     return take_up(run, prepare, group, steps=steps, listener=listener, checkpoint_seconds=checkpoint_seconds)
 
@@ -186,10 +187,12 @@ def tokenizer_of(run: Run) -> Tokenizer:
     return tokenizer
 
 
-def load_gpt(run: Run) -> LoadedGPT:
-    """The trained model of a run with its vocabulary; `RunError` when it is damaged."""
+def load_gpt(run: Run, best: bool = False) -> LoadedGPT:
+    """The trained model of a run with its vocabulary; with its last weights or, as `best`, those of its lowest
+    validation loss. `RunError` when it is damaged, or has no such weights."""
     recipe = gpt_recipe_of(run)
     tokenizer = tokenizer_of(run)
     model = make_gpt(recipe, tokenizer.size)
-    put_weights(model, read_tensors(run.model_file)[0], str(run.model_file))
+    path = run.weights_file(best)
+    put_weights(model, read_tensors(path)[0], str(path))
     return LoadedGPT(model.eval(), tokenizer)

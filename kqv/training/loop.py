@@ -185,6 +185,8 @@ class Trainer:
             return
         with self._pause():
             text = self.task.sample(self.plan.sample_tokens)
+            if not text:  # the text ended at once
+                return
             with self._writing():
                 self.run.add_sample({"step": self.step, "text": text})
         if isinstance(self.listener, SampleListener):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 
 import torch
@@ -35,20 +36,21 @@ def steps_within(minutes: float, task: Task, optimizer: Optimizer, group: Group)
 
 def _seconds_per_step(task: Task, optimizer: Optimizer, group: Group) -> float:
     task.model.train()
-    done, began, loss = 0, time.perf_counter(), torch.tensor(0.0)
+    times: list[float] = []
+    began = time.perf_counter()
     enough = False
     while not enough:
-        loss = task.learn(task.batch(done))
+        started = time.perf_counter()
+        loss = task.learn(task.batch(len(times)))
         optimizer.step()
         optimizer.zero_grad()
-        done += 1
-        if done == WARM_UP_STEPS:
-            float(loss.detach())  # a GPU computes behind our back; this waits for it
+        float(loss.detach())  # a GPU computes behind our back; this waits for it
+        times.append(time.perf_counter() - started)
+        if len(times) == WARM_UP_STEPS:
             began = time.perf_counter()
-        measured = done > WARM_UP_STEPS and time.perf_counter() - began > MEASURED_SECONDS
+        measured = len(times) > WARM_UP_STEPS and time.perf_counter() - began > MEASURED_SECONDS
         enough = bool(group.largest(measured)[0])  # all processes make the same steps
-    float(loss.detach())
-    step = (time.perf_counter() - began) / (done - WARM_UP_STEPS)
+    step = statistics.median(times[WARM_UP_STEPS:])  # what else the machine did for a moment does not count
     began = time.perf_counter()
     task.evaluate()
     return step + (time.perf_counter() - began) / task.evaluate_every

@@ -18,15 +18,17 @@ class Plan(BaseModel):
 class TrainingPlan(Plan):
     """How to train: the optimizer and its schedule, batches, length and seed. `steps` rules over `epochs`.
 
-    `muon` is for the matrices of hidden layers: `learning_rate` and `momentum` (0.95 if none is given) are its own, all
-    other parameters learn by AdamW with `adamw_learning_rate`. `weight_decay` and `l1` are the textbook's λ/n and λ₁/n;
-    they take all that has two axes or more, embeddings too. `early_stopping`: after so many evaluations without a new
-    best the learning rate is halved (`halvings` times), then training stops. `monitor`: what is measured beside the
-    validation set: the training set's scores, and the size of the gradient by layer. `evaluate_every`: so many steps
-    lie between evaluations (None: an epoch). `accumulation`: in so many parts a batch is computed, to save memory.
-    `decay`: a trapezoid falls over this last share of the steps. `keep_best`: the weights with the lowest validation
-    loss are kept beside the last. Of texts alone: `sample_tokens`, so many the model writes at each evaluation;
-    `precision` of the products in a step (weights stay float32); `compile` the model by PyTorch's compiler.
+    `muon` is for the matrices of hidden layers: `learning_rate` and `momentum` (0.95 if none is given) are its own,
+    all other parameters learn by AdamW with `adamw_learning_rate`. `weight_decay` and `l1` are the textbook's λ/n
+    and λ₁/n; they take all that has two axes or more, embeddings too. `early_stopping`: after so many evaluations
+    without a new best the learning rate is halved (`halvings` times), then training stops. `monitor`: what is
+    measured beside the validation set: the training set's scores, and the size of the gradient by layer.
+    `evaluate_every`: so many steps lie between evaluations (None: an epoch). `most_epochs`: where a time is given
+    instead of steps, no more than this. `accumulation`: in so many parts a batch is computed, to save memory.
+    `decay`: a trapezoid falls over this last share of the steps. `keep_best`: the weights with the lowest
+    validation loss are kept beside the last. Of texts alone: `sample_tokens`, so many the model writes at each
+    evaluation; `precision` of the products in a step (weights stay float32); `compile` the model by PyTorch's
+    compiler.
     """
 
     optimizer: Literal["gradient-descent", "adamw", "muon"] = "adamw"
@@ -52,6 +54,7 @@ class TrainingPlan(Plan):
     keep_best: bool = False
     sample_tokens: int = Field(default=0, ge=0)
     epochs: float | None = Field(default=None, gt=0)
+    most_epochs: float | None = Field(default=None, gt=0)
     steps: PositiveInt | None = None
     seed: int = Field(default=1, ge=0, lt=2**63)
 

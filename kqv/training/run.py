@@ -37,6 +37,7 @@ CONFIG, CLASSES, TOKENIZER, MODEL, BEST, CHECKPOINT, METRICS, SAMPLES = (
     "metrics.jsonl", "samples.jsonl",
 )  # fmt: skip
 RUNS = Path("runs")
+MAKE_ONE = "make one with: kqv train digits, or kqv train gpt"
 
 Recipe = Annotated[DigitsRecipe | GPTRecipe, Field(discriminator="system")]
 
@@ -94,7 +95,7 @@ class Run:
         if str(name) == "latest":
             runs = list_runs()
             if not runs:
-                raise RunError("there is no run yet; make one with: kqv train digits")
+                raise RunError(f"there is no run yet; {MAKE_ONE}")
             return runs[0]
         for path in (Path(name), RUNS / name):
             if _is_file(path / CONFIG):
@@ -102,7 +103,9 @@ class Run:
             if any(_is_file(path / part) for part in (MODEL, CHECKPOINT, METRICS, CLASSES)):
                 raise RunError(f"{path} is damaged, or was stopped while it was made: {CONFIG} is missing; {ADVICE}")
         known = ", ".join(str(run.path) for run in list_runs()[:8])
-        advice = f"there are: {known}" if known else "there is none yet; make one with: kqv train digits"
+        advice = f"there are: {known}" if known else f"there is none yet; {MAKE_ONE}"
+        if os.path.isdir(name):  # noqa: PTH112 - Path.is_dir raises for a name that is too long or not allowed
+            raise RunError(f"{name} is a folder without {CONFIG}, so it holds no run; {advice}")
         raise RunError(f"there is no run {str(name)!r}; {advice}")
 
     def require_free(self) -> None:

@@ -84,8 +84,10 @@ def _with_steps(recipe: Recipe, task: Task, minutes: float | None, group: Group)
     steps = plan.steps
     if minutes is not None:
         steps = steps_within(minutes, task, make_optimizer(task.model, plan), group)
+        if plan.most_epochs is not None:
+            steps = min(steps, max(1, round(plan.most_epochs * task.epoch)))
     elif steps is None:
-        steps = max(1, round((plan.epochs or 1) * task.evaluate_every))
+        steps = max(1, round((plan.epochs or 1) * task.epoch))
     return recipe.model_copy(update={"training": plan.model_copy(update={"steps": steps})})
 
 

@@ -13,7 +13,10 @@ class Task(Protocol):
     """What is trained on what: the model, its batches by step, its loss, and its evaluation on the validation set."""
 
     evaluate_every: int
-    """The steps of an epoch."""
+    """So many steps lie between evaluations."""
+
+    epoch: float
+    """In so many steps as many examples are seen as there are."""
 
     work: int
     """How much a step computes: weights times examples."""

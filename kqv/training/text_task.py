@@ -55,7 +55,7 @@ class TextTask:
             if len(ids) < context + 1:
                 raise Error(
                     f"the {name} text has {len(ids):,} tokens, and the context of {context} needs {context + 1}; give "
-                    "more text, or a smaller context"
+                    f"at least {-(-(context + 1) // len(ids)) if len(ids) else context + 1} times as much text"
                 )
         if plan.precision == "float16" and device.type == "cpu":
             raise Error("float16 needs a GPU; on a CPU choose --precision bfloat16 or float32")
@@ -63,7 +63,8 @@ class TextTask:
         self.train, self.validation, self.bytes_per_token = train, validation, bytes_per_token
         self.tokenizer = tokenizer
         self.scale = LossScale() if plan.precision == "float16" else None
-        self.evaluate_every = plan.evaluate_every or max(1, len(train) // (plan.batch * context))
+        self.epoch = len(train) / (plan.batch * context)
+        self.evaluate_every = plan.evaluate_every or max(1, round(self.epoch))
         self.work = sum(parameter.numel() for parameter in model.parameters()) * plan.batch * context
         self.flops = flops_per_token(model, context) * plan.batch * context
         self._compute = group.wrap(compiled(model) if plan.compile else model)

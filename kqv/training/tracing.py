@@ -40,10 +40,11 @@ def trace_text(model: GPT, ids: Tensor, optimizer: Optimizer | None = None, trai
 
     From the ids to what may come next, back from the cost to the embeddings, and with an optimizer the update.
     """
+    given, targets = ids[None, :-1], ids[None, 1:]  # cut before the trace, which would record that too
     with Trace(model, training=training) as trace:
-        logits = model(ids[None, :-1])
+        logits = model(given)
         note("verdict", argmax(logits), "batch position")
-        torch.autograd.backward(model.loss(logits, ids[None, 1:]))
+        torch.autograd.backward(model.loss(logits, targets))
     if optimizer is not None:
         trace.step(optimizer)
     return trace
@@ -66,7 +67,8 @@ def with_state(run: Run, optimizer: Optimizer) -> Optimizer:
     if run.checkpoint_file.exists():
         tensors, _ = read_tensors(run.checkpoint_file)
         prefix = "optimizer/"
-        optimizer.restore({name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)})
+        state = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+        optimizer.restore(state, str(run.checkpoint_file))
     return optimizer
 
 

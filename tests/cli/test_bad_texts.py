@@ -139,14 +139,20 @@ def test_a_damaged_run(case: str, kqv: Kqv, one: Path) -> None:
 
 def test_runs_that_are_others_or_none(kqv: Kqv, one: Path, finished_run: Path) -> None:
     shutil.copytree(finished_run, "digits")
-    for name in ("generate", "from", "resume"):
+    for name in ("generate", "from"):
         assert "digits is a digits run; this needs one of gpt" in kqv(*commands(Path("digits"))[name]).problem
+    resumed = kqv(*commands(Path("digits"))["resume"]).problem
+    assert "digits is a digits run; go on with it by: kqv train digits --resume digits" in resumed
     assert "one is a gpt run; this needs one of digits" in kqv("classify", one, "a.png").problem
     assert "one is a gpt run; this needs one of digits" in kqv("train", "digits", "--from", one).problem
     Path("folder").mkdir()
-    for place in ("folder", "one.txt", "nowhere"):
+    for place, said in (
+        ("folder", "folder is a folder without config.json, so it holds no run"),
+        ("one.txt", "there is no run 'one.txt'"),
+        ("nowhere", "there is no run 'nowhere'"),
+    ):
         for words in commands(Path(place)).values():
-            assert f"there is no run '{place}'" in kqv(*words).problem
+            assert said in kqv(*words).problem
 
 
 def test_texts_with_characters_that_the_vocabulary_lacks(kqv: Kqv, one: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from kqv.data.text.corpora import load_text
 from kqv.interchange.hugging_face import read
+from kqv.training.fine_tuning import fine_tuning
 from kqv.training.gpt import load_gpt, start
 from kqv.training.gpt_recipes import GPTPlan, GPTRecipe, TextPlan
 from kqv.training.plans import TrainingPlan
@@ -50,6 +51,14 @@ def test_a_training_starts_from_the_folder(exporting: Any) -> None:
     assert exporting("export", "run", "--to", "hugging-face", "model").status == 0
     done = exporting("train", "gpt", "--data", "text.txt", "--from", "model", "--out", "next", "--steps", "2")
     assert done.status == 0, done.err
+    plan = Run(Path("next")).recipe
+    assert plan.name == "fine-tuning"
+    assert plan.training == fine_tuning(plan.model, 2).training
+    assert "AdamW, learning rate 0.0001, warm-up over 1 steps, cosine" in done.err
+    assert Run(Path("next")).best_file.is_file()
+    own = exporting("train", "gpt", "--data", "text.txt", "--from", "run", "--out", "own", "--steps", "2")
+    assert own.status == 0, own.err
+    assert Run(Path("own")).recipe.training.learning_rate == 1e-2, "a run brings its own recipe"
     assert exporting("generate", "next", "--prompt", "1", "--tokens", "3").status == 0
     refused = exporting("train", "gpt", "--data", "text.txt", "--from", "model", "--tokenizer", "bytes")
     assert "leave out --tokenizer" in refused.problem

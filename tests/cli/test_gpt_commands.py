@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from text_runs import make_run
 
+from kqv.tensors import read_tensors, write_tensors
 from kqv.training.gpt_recipes import GPT_RECIPES, GPTPlan, GPTRecipe, TextPlan
 from kqv.training.plans import TrainingPlan
+from kqv.training.run import Run
 
 TEXT = "".join(f"{number} mal {number} ist {number * number}: schön!\n" for number in range(300))
 
@@ -22,10 +27,10 @@ def trained(kqv: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         name="gpt", model=GPTPlan(blocks=1, heads=2, model=16, context=16), data=TextPlan(),
         training=TrainingPlan(learning_rate=1e-2, batch=8, steps=30),
     )  # fmt: skip
-    monkeypatch.setitem(GPT_RECIPES, "gpt", lambda: small)
-    monkeypatch.setattr("kqv.training.gpt_recipes.gpt", lambda: small)
+    monkeypatch.setitem(GPT_RECIPES, "gpt", lambda *_: small)
+    monkeypatch.setattr("kqv.training.gpt_recipes.gpt", lambda *_: small)
     Path("text.txt").write_text(TEXT, encoding="utf-8")
-    done = kqv("train", "gpt", "--data", "text.txt")
+    done = kqv("train", "gpt", "--data", "text.txt", "--steps", "30")
     assert done.status == 0, done.err
     assert "kqv generate runs/gpt-text.txt-1" in done.out
     return kqv
@@ -73,6 +78,92 @@ def test_any_number_is_explained(trained: Any) -> None:
     assert "GPT" in table.out
     assert "queries" in table.out
     assert trained("trace", "latest").status == 0  # of the text that was held out
+
+
+def test_of_blocks_that_are_alike_one_is_shown(kqv: Any, here: Path) -> None:
+    run = make_run(Path("two"), blocks=3)
+    short = kqv("trace", run.path, "12 mal 1").out
+    assert "\nblocks.0.attention\n" in short
+    assert "blocks.1 … blocks.2: as blocks.0" in short
+    assert "\nblocks.1" not in short.replace("\nblocks.1 …", "")
+    assert "8 tokens, each but the last" in short.split("parameters\n")[-1], "what is said stands after the table"
+    whole = kqv("trace", run.path, "12 mal 1", "--all").out
+    assert "\nblocks.2.attention\n" in whole
+    assert "as blocks.0" not in whole
+
+
+def test_runs_lists_the_loss_and_how_to_go_on(trained: Any) -> None:
+    run = Path("runs/gpt-text.txt-1")
+    loss = Run(run).metrics()[-1]["validation_loss"]
+    assert f"loss {loss:.4f}" in trained("runs").out
+    config = json.loads((run / "config.json").read_text())
+    config["recipe"]["training"]["steps"] = 1000
+    (run / "config.json").write_text(json.dumps(config))
+    assert trained("runs").out.splitlines()[-1].endswith(f"kqv train gpt --resume {run}")
+    wrong = trained("train", "digits", "--resume", "latest").problem
+    assert f"{run} is a gpt run; go on with it by: kqv train gpt --resume latest" in wrong
+
+
+def test_the_best_weights_are_scored(trained: Any) -> None:
+    assert "best.safetensors" in trained("evaluate", "latest", "--best").problem
+    run = Run(Path("runs/gpt-text.txt-1"))
+    last = trained("evaluate", "latest", "--json").json["loss"]
+    weights = {name: torch.zeros_like(tensor) for name, tensor in read_tensors(run.model_file)[0].items()}
+    write_tensors(run.best_file, weights)
+    best = trained("evaluate", "latest", "--best", "--json").json["loss"]
+    assert best == pytest.approx(math.log(run.config.recipe.data.vocab)), "all tokens are equally likely"
+    assert trained("evaluate", "latest", "--json").json["loss"] == last
+
+
+@pytest.mark.parametrize("words", [["train", "gpt", "--data", "text.txt"], ["train", "digits"]], ids=" ".join)
+def test_measurements_go_to_tensorboard(trained: Any, words: list[str]) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    done = trained(*words, "--steps", "3", "--tensorboard", "--out", "shown")
+    assert done.status == 0, done.err
+    events = EventAccumulator("shown/tensorboard")
+    events.Reload()
+    for name in ("loss", "validation_loss"):
+        told = {line["step"]: line[name] for line in Run(Path("shown")).metrics() if name in line}
+        assert {event.step: event.value for event in events.Scalars(name)} == pytest.approx(told)
+
+
+@pytest.mark.parametrize("words", [["train", "gpt", "--data", "text.txt"], ["train", "digits"]], ids=" ".join)
+def test_without_tensorboard_no_run_is_made(trained: Any, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kqv.training.tensorboard.find_spec", lambda name: None)
+    assert 'pip install "kqv[tensorboard]"' in trained(*words, "--tensorboard", "--out", "shown").problem
+    assert not Path("shown").exists()
+
+
+def test_precision_is_the_runs_own(trained: Any) -> None:
+    words = ("train", "gpt", "--data", "text.txt", "--steps", "4")
+    for precision in ("float32", "bfloat16"):
+        done = trained(*words, "--precision", precision, "--out", precision)
+        assert done.status == 0, done.err
+        assert Run(Path(precision)).recipe.training.precision == precision
+    one, other = (read_tensors(Run(Path(name)).model_file)[0] for name in ("float32", "bfloat16"))
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+    assert all(tensor.dtype == torch.float32 for tensor in other.values())
+    if not torch.cuda.is_available():
+        refused = trained(*words, "--device", "cpu", "--precision", "float16", "--out", "none").problem
+        assert "choose --precision bfloat16 or float32" in refused
+        assert not Path("none").exists()
+
+
+def test_compiling_needs_a_compiler(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    refused = trained("train", "gpt", "--data", "text.txt", "--compile", "--out", "none").problem
+    assert "--compile needs a C++ compiler" in refused
+    assert not Path("none").exists()
+
+
+def test_learning_a_vocabulary_is_announced(trained: Any) -> None:
+    told = trained("train", "gpt", "--data", "text.txt", "--tokenizer", "bpe", "--steps", "1").err
+    assert told.startswith("learning byte pairs from 0.0 MB of text …\n")
+    again = trained("train", "gpt", "--data", "text.txt", "--from", "latest", "--steps", "1").err
+    assert "learning byte pairs" not in again
+    assert "from the weights of runs/gpt-text.txt-2; AdamW, learning rate 0.01" in again
 
 
 def test_it_goes_on_and_starts_from_another(trained: Any) -> None:

@@ -41,6 +41,35 @@ def test_in_a_pipe_there_are_plain_lines(capsys: pytest.CaptureFixture[str]) -> 
     assert text == "step 2,345 of 7,820: validation loss 0.0712, accuracy 98.12 %\n"
 
 
+def test_the_share_of_the_peak_and_a_sample_stand_at_the_bar() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, highlight=False, color_system=None)
+    display = TrainingDisplay(unit="tokens", console=console)
+    display.compare_with_peak(operations=2e6, peak=250e9)
+    assert "multiplies matrices at 250 GFLOP/s" in stream.getvalue().replace("k GFLOP", " GFLOP")
+    with display:
+        display.started(0, 10)
+        display.stepped(5, 2.5, 50_000.0)
+        display.sampled(5, "\n[red]one\n\n  two\nthree\n")
+        display.bar.refresh()
+    assert "50.0k tokens/s  40 % of peak" in stream.getvalue()  # 2e6 · 50,000 / 250e9
+    assert "  [red]one" in stream.getvalue()
+    assert "    two" in stream.getvalue()
+    assert "three" not in stream.getvalue(), "two lines are enough"
+
+
+def test_in_a_pipe_a_sample_comes_with_the_scores_alone() -> None:
+    stream = io.StringIO()
+    display = TrainingDisplay(console=Console(file=stream, width=100))
+    with display:
+        display.started(0, 100)
+        display.evaluated(1, {"loss": 1.0})
+        display.sampled(1, "early")
+        display.evaluated(10, {"loss": 0.5})
+        display.sampled(10, "later")
+    assert stream.getvalue() == "step 10 of 100: validation loss 0.5000\n  later\n"
+
+
 def test_rates_are_short() -> None:
     numbers = (0.4, 7, 523, 999, 1000, 9994, 12_345, 123_456, 999_499, 1_400_000)
     assert [_short(number) for number in numbers] == [

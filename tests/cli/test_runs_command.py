@@ -26,7 +26,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_run_yet(kqv: Kqv) -> None:
     shown = kqv("runs")
     assert shown.status == 0
-    assert shown.out == "There is no run in runs. Make one: kqv train digits\n"
+    assert shown.out == "There is no run in runs; make one with: kqv train digits, or kqv train gpt\n"
     assert kqv("runs", "--json").json == {"runs": []}
 
 

@@ -17,12 +17,12 @@ TEXT = "".join(f"{number} mal {number} ist {number * number}: schön!\n" for num
 CONTEXT = 16
 
 
-def make_run(path: Path, text: str = TEXT, **data: Any) -> Run:
+def make_run(path: Path, text: str = TEXT, blocks: int = 1, **data: Any) -> Run:
     """A run of a few steps on a text, which is written beside it."""
     file = path.with_suffix(".txt")
     file.write_text(text, encoding="utf-8")
     recipe = GPTRecipe(
-        name="gpt", model=GPTPlan(blocks=1, heads=2, model=16, context=CONTEXT),
+        name="gpt", model=GPTPlan(blocks=blocks, heads=2, model=16, context=CONTEXT),
         data=TextPlan(name=str(file.resolve()), **data), training=TrainingPlan(learning_rate=1e-2, batch=8, steps=5),
     )  # fmt: skip
     run, trainer = start(recipe, load_text(file), path, torch.device("cpu"))

@@ -143,7 +143,7 @@ DAMAGED_MODELS = {
 DAMAGED_CHECKPOINTS = {
     "lacks a weight": altered(lambda tensors, _: tensors.pop(f"model/{WEIGHT}")),
     "NaN weight": altered(lambda tensors, _: tensors[f"model/{WEIGHT}"][3, 4].fill_(torch.nan)),
-    "lacks a moment": altered(lambda tensors, _: tensors.pop(f"optimizer/{WEIGHT}/exp_avg")),
+    "lacks a moment": altered(lambda tensors, _: tensors.pop(f"optimizer/{WEIGHT}/first_moment")),
     "lacks losses": altered(lambda tensors, _: tensors.pop("losses")),
     "losses of another shape": altered(lambda tensors, _: tensors.update(losses=torch.zeros(2, 2))),
     "NaN losses": altered(lambda tensors, _: tensors.update(losses=torch.tensor([torch.nan]))),

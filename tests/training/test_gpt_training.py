@@ -16,11 +16,11 @@ from kqv.data.text.corpora import Corpus, load_text
 from kqv.errors import Error, RunError
 from kqv.evaluation import score_text
 from kqv.generation.sampling import Sampling
+from kqv.loading import load
 from kqv.models.gpt import GPT
 from kqv.tensors import read_tensors
 from kqv.training.gpt import LoadedGPT, changed, go_on, load_gpt, start
 from kqv.training.gpt_recipes import GPT_RECIPES, GPTPlan, GPTRecipe, TextPlan, gpt_recipe
-from kqv.training.loading import load
 from kqv.training.loop import Trainer
 from kqv.training.plans import TrainingPlan
 from kqv.training.run import Run

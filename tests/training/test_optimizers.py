@@ -221,10 +221,10 @@ def test_a_restored_state_is_its_own() -> None:
 
 
 DAMAGE: dict[str, tuple[Any, str]] = {
-    "lacking": (lambda state: state.pop("layer.weight/exp_avg"), "lacks layer.weight/exp_avg"),
-    "other shape": (lambda state: state.update({"layer.bias/exp_avg": torch.zeros(3)}), "shape"),
+    "lacking": (lambda state: state.pop("layer.weight/first_moment"), "lacks layer.weight/first_moment"),
+    "other shape": (lambda state: state.update({"layer.bias/first_moment": torch.zeros(3)}), "shape"),
     "other kind": (lambda state: state.update({"layer.bias/step": torch.tensor(1)}), "int64"),
-    "no number": (lambda state: state["layer.weight/exp_avg_sq"].view(-1)[2].fill_(torch.nan), "infinite or none"),
+    "no number": (lambda state: state["layer.weight/second_moment"].view(-1)[2].fill_(torch.nan), "infinite or none"),
     "of another model": (lambda state: state.update({"other/step": torch.tensor(1.0)}), "other/step"),
 }
 

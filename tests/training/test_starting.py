@@ -12,11 +12,11 @@ import torch
 from kqv import tensors
 from kqv.data.digits import DigitData
 from kqv.errors import Error
+from kqv.loading import load
 from kqv.training import digits
 from kqv.training.devices import device_of, what_differs
 from kqv.training.digits import changed, load_network, recipe_of
 from kqv.training.distributed import Group
-from kqv.training.loading import load
 from kqv.training.recipes import DigitsRecipe, TrainingPlan
 from kqv.training.run import Run, list_runs, new_path
 

@@ -179,3 +179,14 @@ def test_a_sample_is_the_same_each_time_and_touches_no_chance(tmp_path: Path) ->
     assert len(task.sample(12)) == 12
     assert torch.equal(torch.get_rng_state(), before)
     assert task.model.training
+
+
+def test_an_empty_sample_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = make_task(sample_tokens=3)
+    run = Run(tmp_path)
+    trainer = Trainer(task, make_optimizer(task.model, task.plan), task.plan, run)
+    trainer._sample()  # without a tokenizer nothing is written
+    assert run.samples() == []
+    monkeypatch.setattr(task, "sample", lambda tokens: "a" * tokens)
+    trainer._sample()
+    assert run.samples() == [{"step": 0, "text": "aaa"}]

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from kqv.trace.records import TensorRecord
+from kqv.trace.views.folding import alike, block_of, in_words
 from kqv.trace.views.summary import Summary, short
 from kqv.trace.views.text import labelled, spread, terminal_width, wrapped
 
@@ -14,21 +15,35 @@ if TYPE_CHECKING:
     from kqv.trace.trace import Trace
 
 
-def trace_table(trace: Trace, width: int | None, modules: Sequence[str] | None = None) -> str:
-    """Every tensor in two or three lines: name and dimensions, how it was made and where, and its numbers."""
+def trace_table(trace: Trace, width: int | None, modules: Sequence[str] | None = None, fold: bool = False) -> str:
+    """Every tensor in two or three lines: name and dimensions, how it was made and where, and its numbers.
+
+    `fold`: of blocks that are alike, such as blocks.0 to blocks.3, the first stands for all.
+    """
     width = terminal_width(width)
     records = [r for r in trace.tensors if modules is None or r.path.startswith(tuple(modules))]
+    folded = alike(records) if fold else {}
     parameters = [record for record in records if record.kind != "activation" and not record.name.count("#")]
     activations = [record for record in records if record.kind == "activation"]
+    told: set[str] = set()
     lines = [_title(trace, len(activations), parameters), ""]
     for path, members in groupby(activations, key=lambda record: record.path):
+        block = block_of(path)
+        if block in folded:
+            if folded[block] not in told:
+                lines += [in_words(folded, folded[block]), ""]
+            told.add(folded[block])
+            continue
         lines += [
             path or "around the model",
             *(line for record in members for line in _activation(trace, record, width)),
             "",
         ]
-    if parameters:
-        lines += ["parameters", *(line for record in parameters for line in _parameter(trace, record, width)), ""]
+    shown = [record for record in parameters if block_of(record.name) not in folded]
+    if shown:
+        lines += ["parameters", *(line for record in shown for line in _parameter(trace, record, width))]
+    if len(shown) < len(parameters):
+        lines += [f"and {len(parameters) - len(shown)} of the blocks that are not shown"]
     return "\n".join(line.rstrip() for line in lines).rstrip()
 
 

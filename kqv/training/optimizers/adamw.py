@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from kqv.arithmetic import Expression, Index, Named, Power, sqrt
 from kqv.training.optimizers.optimizer import KernelOptimizer, Settings, State
@@ -51,6 +51,8 @@ class AdamWOptimizer(KernelOptimizer):
     """AdamW."""
 
     rule = AdamW()
+    remembered = ("first_moment", "second_moment")
+    counts = True
 
     def __init__(
         self, parameters: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float = 0.01,
@@ -59,23 +61,17 @@ class AdamWOptimizer(KernelOptimizer):
         self.betas, self.epsilon = betas, epsilon
         super().__init__(parameters, learning_rate, weight_decay)
 
-    def _make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(groups, lr=self.learning_rate, betas=self.betas, eps=self.epsilon, fused=True)
-
-    @property
-    def remembered(self) -> Mapping[str, str]:
-        """The two moments."""
-        return {"first_moment": "exp_avg", "second_moment": "exp_avg_sq"}
-
-    @property
-    def _keys(self) -> tuple[str, ...]:
-        return ("step", *super()._keys)
+    def _update(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float) -> None:
+        adamw(
+            [*parameters], gradients, self._known(parameters, "first_moment"), self._known(parameters, "second_moment"),
+            [], self._known(parameters, "step"), fused=True, foreach=False, amsgrad=False, maximize=False,
+            beta1=self.betas[0], beta2=self.betas[1], lr=self.rate, weight_decay=weight_decay, eps=self.epsilon,
+        )  # fmt: skip
 
     def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
         """learning_rate, weight_decay, beta1, beta2, epsilon, and the step's number from 1."""
-        group = self._group_of[id(parameter)]
-        done = self._kernel.state.get(parameter, {}).get("step", 0.0)
+        done = self._state.get(id(parameter), {}).get("step", 0.0)
         return {
-            "learning_rate": group["lr"], "weight_decay": group["weight_decay"], "beta1": self.betas[0],
+            "learning_rate": self.rate, "weight_decay": self._decay_of(parameter), "beta1": self.betas[0],
             "beta2": self.betas[1], "epsilon": self.epsilon, "step": float(done) + 1,
         }  # fmt: skip

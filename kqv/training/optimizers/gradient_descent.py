@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.sgd import sgd
 
 from kqv.arithmetic import Expression, Index, Named, sign
 from kqv.training.optimizers.optimizer import KernelOptimizer, Settings, State
@@ -52,36 +53,36 @@ class GradientDescentOptimizer(KernelOptimizer):
         momentum: float = 0.0, l1: float = 0.0,
     ) -> None:  # fmt: skip
         self.momentum, self.l1 = momentum, l1
+        self.remembered = ("velocity",) if momentum else ()
         super().__init__(parameters, learning_rate, weight_decay)
         self._is_plain = not (momentum or weight_decay or l1)
-
-    def _make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(groups, lr=self.learning_rate, momentum=self.momentum, fused=True)
 
     @torch.no_grad()
     def step(self) -> None:
         """Give every parameter its new value; without any extras in one call, which small networks feel."""
-        learning = [parameter for parameter in self.parameters() if parameter.grad is not None]
-        if self._is_plain:
-            rate = self._kernel.param_groups[0]["lr"]
-            weights, gradients = [p.detach() for p in learning], [p.grad for p in learning if p.grad is not None]
-            torch._foreach_add_(weights, gradients, alpha=-rate)
+        if not self._is_plain:
+            super().step()
             return
-        if self.l1:
-            for parameter in learning:
-                if parameter.dim() >= 2 and parameter.grad is not None:
-                    parameter.grad.add_(parameter.sign(), alpha=self.l1)
-        super().step()
+        learning = [parameter for parameter in self.parameters() if parameter.grad is not None]
+        weights, gradients = [p.detach() for p in learning], [p.grad for p in learning if p.grad is not None]
+        torch._foreach_add_(weights, gradients, alpha=-self.rate)
 
-    @property
-    def remembered(self) -> Mapping[str, str]:
-        """The velocity, when there is momentum."""
-        return {"velocity": "momentum_buffer"} if self.momentum else {}
+    def _update(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float) -> None:
+        if self.l1:
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                if parameter.dim() >= 2:
+                    gradient.add_(parameter.sign(), alpha=self.l1)
+        velocities: list[Tensor | None] = [None] * len(parameters)
+        if self.momentum:
+            velocities = [*self._known(parameters, "velocity")]
+        sgd(
+            [*parameters], gradients, velocities, fused=True, foreach=False, weight_decay=weight_decay,
+            momentum=self.momentum, lr=self.rate, dampening=0.0, nesterov=False, maximize=False,
+        )  # fmt: skip
 
     def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
         """learning_rate, momentum, weight_decay, l1."""
-        group = self._group_of[id(parameter)]
         return {
-            "learning_rate": group["lr"], "momentum": self.momentum, "weight_decay": group["weight_decay"],
+            "learning_rate": self.rate, "momentum": self.momentum, "weight_decay": self._decay_of(parameter),
             "l1": self.l1 if parameter.dim() >= 2 else 0.0,
         }  # fmt: skip

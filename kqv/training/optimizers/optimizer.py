@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -68,85 +68,101 @@ class Optimizer(ABC):
             parameter.grad = None
 
 
+@dataclass
+class Group:
+    """Parameters with the same settings."""
+
+    parameters: list[nn.Parameter]
+    weight_decay: float
+
+
 class KernelOptimizer(Optimizer):
     """One rule for all parameters, whose step is a fused kernel of PyTorch.
 
-    Weight decay takes matrices only (all that has two axes or more, so embeddings too); biases and gains are left
-    alone.
+    The kernels are called as functions: to make one of PyTorch's optimizers takes over a second, in which it imports
+    its compiler. Weight decay takes matrices only (all that has two axes or more, so embeddings too); biases and gains
+    are left alone.
     """
 
     rule: Rule
+    remembered: tuple[str, ...]
+    """What the rule remembers of a parameter, in tensors of its shape."""
+    counts = False
+    """Whether the number of a parameter's steps is remembered too."""
 
     def __init__(
         self, parameters: Iterable[tuple[str, nn.Parameter]], learning_rate: float, weight_decay: float
     ) -> None:
         super().__init__(parameters)
-        self.learning_rate = learning_rate
+        self.learning_rate = self.rate = learning_rate
         matrices = [p for p in self.named.values() if p.dim() >= 2]
         others = [p for p in self.named.values() if p.dim() < 2]
-        groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-        self._kernel = self._make([group for group in groups if group["params"]])
-        self._group_of = {id(p): group for group in self._kernel.param_groups for p in group["params"]}
+        self.groups = [group for group in (Group(matrices, weight_decay), Group(others, 0.0)) if group.parameters]
+        self._state: dict[int, State] = {}
 
     @abstractmethod
-    def _make(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """PyTorch's fused kernel of the rule."""
-
-    @property
-    @abstractmethod
-    def remembered(self) -> Mapping[str, str]:
-        """What the rule remembers of a parameter, in tensors of its shape: the rule's name and the kernel's."""
+    def _update(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float) -> None:
+        """One step of these parameters by the kernel."""
 
     def rule_of(self, parameter: nn.Parameter) -> Rule:
         return self.rule
 
     def set_share(self, share: float) -> None:
         """Use this share of the learning rate from now on."""
-        for group in self._kernel.param_groups:
-            group["lr"] = self.learning_rate * share
+        self.rate = self.learning_rate * share
 
+    @torch.no_grad()
     def step(self) -> None:
         """Give every parameter its new value."""
-        self._kernel.step()
+        for group in self.groups:
+            learning = [parameter for parameter in group.parameters if parameter.grad is not None]
+            if learning:
+                gradients = [parameter.grad for parameter in learning if parameter.grad is not None]
+                self._update(learning, gradients, group.weight_decay)
+
+    def _known(self, parameters: list[nn.Parameter], name: str) -> list[Tensor]:
+        """What is remembered of parameters under a name; zeros before the first step."""
+        for parameter in parameters:
+            if id(parameter) not in self._state:
+                self._state[id(parameter)] = self._new_state(parameter)
+        return [self._state[id(parameter)][name] for parameter in parameters]
+
+    def _new_state(self, parameter: nn.Parameter) -> State:
+        state = {name: torch.zeros_like(parameter.detach()) for name in self.remembered}
+        if self.counts:  # the fused kernels want even the number of steps where the parameter is
+            state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
+        return state
 
     def state_of(self, parameter: nn.Parameter) -> State:
         """What the rule remembers of a parameter, before its next step; zeros before the first."""
-        known = self._kernel.state.get(parameter, {})
-        return {
-            own: known[key].detach().clone() if key in known else torch.zeros_like(parameter.detach())
-            for own, key in self.remembered.items()
-        }
+        known = self._state.get(id(parameter)) or self._new_state(parameter)
+        return {name: known[name].clone() for name in self.remembered}
 
     def state(self) -> State:
         """The whole state as named tensors, for a checkpoint."""
         return {
             f"{name}/{key}": value
             for name, parameter in self.named.items()
-            for key, value in self._kernel.state.get(parameter, {}).items()
-            if value is not None
+            for key, value in self._state.get(id(parameter), {}).items()
         }
 
     def restore(self, state: State, origin: str = "the optimizer's state") -> None:
         """Put back a state that `state` gave; `RunError` when it does not fit the parameters."""
         left = set(state)
+        keys = (*self.remembered, "step") if self.counts else self.remembered
         for name, parameter in self.named.items():
-            own = {key: state[f"{name}/{key}"] for key in self._keys if f"{name}/{key}" in state}
+            own = {key: state[f"{name}/{key}"] for key in keys if f"{name}/{key}" in state}
             left -= {f"{name}/{key}" for key in own}
-            if own and len(own) < len(self._keys):
-                missing = next(key for key in self._keys if key not in own)
+            if own and len(own) < len(keys):
+                missing = next(key for key in keys if key not in own)
                 raise RunError(f"{origin} lacks {name}/{missing}; it is damaged or of another optimizer")
             for key, value in own.items():
                 fits(f"{name}/{key}", value, torch.tensor(0.0) if key == "step" else parameter, origin)
-            # the fused kernels want even the number of steps where the parameter is
-            self._kernel.state.pop(parameter, None)
+            self._state.pop(id(parameter), None)
             if own:
-                self._kernel.state[parameter] = {
-                    key: value.to(parameter.device, copy=True) for key, value in own.items()
-                }
+                self._state[id(parameter)] = {key: value.to(parameter.device, copy=True) for key, value in own.items()}
         if left:
             raise RunError(f"{origin} has {min(left)}, which the model and its optimizer do not; it is of another run")
 
-    @property
-    def _keys(self) -> tuple[str, ...]:
-        """The kernel's names of all that it keeps of a parameter."""
-        return tuple(self.remembered.values())
+    def _decay_of(self, parameter: nn.Parameter) -> float:
+        return next(group.weight_decay for group in self.groups if any(p is parameter for p in group.parameters))

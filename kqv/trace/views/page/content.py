@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from kqv.errors import TraceError
 from kqv.trace.kept import unseen
 from kqv.trace.records import TensorRecord
 from kqv.trace.update import UpdateRecord
@@ -22,21 +23,52 @@ if TYPE_CHECKING:
 ROOM = 2_000_000
 """About so many numbers go into one page; with many large tensors each one's part is smaller."""
 
+FIELDS = {"forward": "value", "backward": "gradient", "update": "update"}
+"""Where a tensor's numbers of a phase stand."""
 
-def page_content(trace: Trace, command: str, cells: int, elements: int) -> dict[str, Any]:
+ROOM_FOR_WEIGHTS = 100_000
+"""About so many numbers of all weights; each stands there three times: before, its gradient, and after the update."""
+
+
+def page_content(trace: Trace, command: str, most_cells: int, elements: int) -> dict[str, Any]:
     """Everything that the page embeds."""
     with unseen():
         elements = min(elements, max(1024, ROOM // max(1, 2 * len(trace.tensors))))
-        tensors = [_tensor(trace, record, elements) for record in trace.tensors]
+        weights = sum(record.kind != "activation" for record in trace.tensors)
+        of_weight = min(elements, max(1024, ROOM_FOR_WEIGHTS // max(1, weights)))
+        tensors = [
+            _tensor(trace, record, elements if record.kind == "activation" else of_weight) for record in trace.tensors
+        ]
         starts = starting_points(trace)
+        cells = stored_cells(trace, [cell for cell, _ in starts], most_cells)
+        held = {(tensor["name"], field) for tensor in tensors for field in FIELDS.values() if _is_whole(tensor, field)}
+        for cell in cells.values():
+            for part in [cell, *cell["parts"]]:
+                part["from"] = [_without_value(trace, source, held) for source in part["from"]]
         return {
             **describe_pass(trace),
             "command": command,
             "picture": _picture_sizes(trace),
             "starts": [{"cell": str(cell), "words": words} for cell, words in starts],
             "tensors": tensors,
-            "cells": stored_cells(trace, [cell for cell, _ in starts], cells),
+            "cells": cells,
         }
+
+
+def _is_whole(tensor: dict[str, Any], field: str) -> bool:
+    """Whether the page holds all of a tensor's numbers."""
+    return tensor[field] is not None and tensor[field]["kept"] == tensor["sizes"]
+
+
+def _without_value(trace: Trace, source: dict[str, Any], held: set[tuple[str, str]]) -> dict[str, Any]:
+    """A source of some arithmetic; its value only where the page does not hold that number already."""
+    try:
+        cell = trace.read(source["cell"])
+    except TraceError:  # what an optimizer remembers, a setting
+        return source
+    if (cell.name, FIELDS[cell.phase]) not in held:
+        return source
+    return {name: content for name, content in source.items() if name != "value"}
 
 
 def _tensor(trace: Trace, record: TensorRecord, elements: int) -> dict[str, Any]:

@@ -114,10 +114,13 @@ class HeatMap {
     const width = (words) => Math.min(110, Math.max(0, ...words.map((word) => context.measureText(word.trim()).width)) + (words.length ? 8 : 0));
     this.left = width(rowWords);
     this.top = width(columnWords);
-    const least = rowWords.length || columnWords.length ? 14 : 3; // words need room, if the tensor has to be scrolled for it
-    this.size = Math.max(least, Math.min(most, Math.floor((room - this.left) / columns), Math.max(5, Math.floor(420 / rows))));
+    const fitting = Math.min(most, Math.floor((room - this.left) / columns), Math.max(5, Math.floor(420 / rows)));
+    const least = (words) => (words.length ? 14 : 3); // words need room, if the tensor has to be scrolled for it
+    this.wide = Math.max(least(columnWords), fitting);
+    this.high = Math.max(least(rowWords), fitting);
+    this.size = Math.min(this.wide, this.high);
     const density = window.devicePixelRatio || 1;
-    const [w, h] = [this.left + columns * this.size + 1, this.top + rows * this.size + 1];
+    const [w, h] = [this.left + columns * this.wide + 1, this.top + rows * this.high + 1];
     Object.assign(this.canvas, { width: w * density, height: h * density });
     Object.assign(this.canvas.style, { width: `${w}px`, height: `${h}px` });
     context.scale(density, density);
@@ -139,11 +142,11 @@ class HeatMap {
     context.font = "12px system-ui, sans-serif";
     context.textBaseline = "middle";
     context.textAlign = "right";
-    rowWords.forEach((word, row) => context.fillText(word.trim(), this.left - 5, this.top + (row + 0.5) * this.size, this.left - 6));
+    rowWords.forEach((word, row) => context.fillText(word.trim(), this.left - 5, this.top + (row + 0.5) * this.high, this.left - 6));
     context.textAlign = "left";
     columnWords.forEach((word, column) => {
       context.save();
-      context.translate(this.left + (column + 0.5) * this.size, this.top - 4);
+      context.translate(this.left + (column + 0.5) * this.wide, this.top - 4);
       context.rotate(-Math.PI / 2);
       context.fillText(word.trim(), 0, 0, this.top - 6);
       context.restore();
@@ -157,36 +160,36 @@ class HeatMap {
         const index = this.index(row, column);
         if (!index) continue;
         const value = this.numbers.at(index);
-        const [x, y] = [this.left + column * this.size, this.top + row * this.size];
+        const [x, y] = [this.left + column * this.wide, this.top + row * this.high];
         context.fillStyle = colour(value, this.largest, this.gray);
-        context.fillRect(x, y, this.size - gap, this.size - gap);
-        if (!Number.isFinite(value) && this.size >= 6) this.paintOdd(context, x, y, this.size - gap);
-        if (this.size >= 10 && DATA.cells[this.numbers.cell(index)]) this.paintDot(context, x, y, this.size - gap, value);
+        context.fillRect(x, y, this.wide - gap, this.high - gap);
+        if (!Number.isFinite(value) && this.size >= 6) this.paintOdd(context, x, y, this.wide - gap, this.high - gap);
+        if (this.size >= 10 && DATA.cells[this.numbers.cell(index)]) this.paintDot(context, x, y, this.wide - gap, this.high - gap, value);
       }
     }
     if (this.cursor) {
       context.strokeStyle = getComputedStyle(document.body).color;
       context.lineWidth = 2;
-      context.strokeRect(this.left + this.cursor[1] * this.size - 0.5, this.top + this.cursor[0] * this.size - 0.5, this.size, this.size);
+      context.strokeRect(this.left + this.cursor[1] * this.wide - 0.5, this.top + this.cursor[0] * this.high - 0.5, this.wide, this.high);
     }
   }
 
   /** A stroke through what is no finite number: −∞ of a masked score. */
-  paintOdd(context, x, y, size) {
+  paintOdd(context, x, y, wide, high) {
     context.strokeStyle = palette() === DARK ? "#14171b" : "#fbfaf7";
     context.lineWidth = 1;
     context.beginPath();
-    context.moveTo(x + 1, y + size - 1);
-    context.lineTo(x + size - 1, y + 1);
+    context.moveTo(x + 1, y + high - 1);
+    context.lineTo(x + wide - 1, y + 1);
     context.stroke();
   }
 
   /** A dot where the page holds the arithmetic. */
-  paintDot(context, x, y, size, value) {
+  paintDot(context, x, y, wide, high, value) {
     const strong = Math.abs(value) / (this.largest || 1) > 0.3;
     context.fillStyle = strong && !darkness.matches ? "#ffffffb0" : darkness.matches ? (strong ? "#00000090" : "#ffffff70") : "#00000060";
     context.beginPath();
-    context.arc(x + size / 2, y + size / 2, 1.4, 0, 7);
+    context.arc(x + wide / 2, y + high / 2, 1.4, 0, 7);
     context.fill();
   }
 
@@ -212,7 +215,7 @@ class HeatMap {
   listen() {
     const spot = (event) => {
       const box = this.canvas.getBoundingClientRect();
-      return [Math.floor((event.clientY - box.top - this.top) / this.size), Math.floor((event.clientX - box.left - this.left) / this.size)];
+      return [Math.floor((event.clientY - box.top - this.top) / this.high), Math.floor((event.clientX - box.left - this.left) / this.wide)];
     };
     const inside = ([row, column]) => row >= 0 && column >= 0 && row < this.layout.rows && column < this.layout.columns;
     this.canvas.addEventListener("pointermove", (event) => { const at = spot(event); if (inside(at) && `${at}` !== `${this.cursor}`) this.show(...at); });

@@ -1,0 +1,119 @@
+"""The tour's second stage: a GPT learns to write from Python's language reference, and writes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from rich.table import Table
+
+from kqv.cli.console import console
+from kqv.cli.progress import TrainingDisplay
+from kqv.data.text.corpora import load_text
+from kqv.generation.sampling import Sampling
+from kqv.training.devices import choose_device
+from kqv.training.gpt import load_gpt, start
+from kqv.training.gpt_recipes import gpt
+from kqv.training.run import Run, new_path
+from kqv.training.tracing import trace_text
+
+if TYPE_CHECKING:
+    from kqv.trace.trace import Trace
+
+MINUTES = 0.75
+PROMPT = "The statement "
+WRITTEN = 400  # characters
+
+SHOWN = {
+    "ids": "characters, by their numbers",
+    "token_vectors": "a learned row for each",
+    "blocks.0.attention.queries": "what each place asks",
+    "blocks.0.attention.keys": "what each place answers to",
+    "blocks.0.attention.scores": "how well they meet: q·k/√channels",
+    "blocks.0.attention.weights": "shares of one (softmax), none for later places",
+    "blocks.0.attention.values": "what each place gives",
+    "blocks.0.attention.mixed": "the values, mixed by the weights",
+    "logits": "for each place: one number for each character that may follow",
+    "cost": "surprise at the characters that do follow",
+}
+"""Tensors of the pass that the tour shows, with what they are."""
+
+
+def gpt_stage() -> Run:
+    """Train on the embedded Python reference for less than a minute, let it write, and show attention's shapes."""
+    corpus = load_text("python-docs")
+    _heading("6", "From digits to text")
+    console.print("A GPT is the same again: numbers times weights, a cost, and backpropagation. What it learns from:\n")
+    console.print(_excerpt(corpus.validation), markup=False, style="dim", highlight=False)
+    console.print(f"\n{corpus.describe().splitlines()[0].split('; ')[0]}: Python's language reference.")
+
+    display = TrainingDisplay(unit="tokens")
+    recipe = gpt(corpus.size)
+    training = recipe.training.model_copy(update={"sample_tokens": 0})
+    run, trainer = start(
+        recipe.model_copy(update={"training": training}), corpus, new_path("tour-gpt"), choose_device("cpu"),
+        minutes=MINUTES, listener=display,
+    )  # fmt: skip
+
+    _heading("7", "Queries, keys, values, and their shapes")
+    console.print("Each place of the text asks the places before it, and takes from those whose key meets its query.\n")
+    _shapes(_traced(run))
+
+    _heading("8", "Learning to say what comes next")
+    console.print(
+        f"{trainer.steps:,} steps of {trainer.task.size(0):,} characters, in about {60 * MINUTES:.0f} seconds."
+    )
+    console.print(f"Before: {_written(run)!r}\n", markup=False, style="dim", highlight=False)
+    with display:
+        result = trainer.train()
+    console.print(
+        f"{result.step:,} steps in {result.seconds:.1f} s; the next character of unseen text costs it "
+        f"{result.scores['loss']:.2f} nats, where guessing costs {math.log(load_gpt(run).model.vocab):.2f}."
+    )
+
+    _heading("9", "It writes")
+    console.print(_written(run, WRITTEN), markup=False, highlight=False)
+    _next(run)
+    return run
+
+
+def _heading(number: str, title: str) -> None:
+    console.print(f"\n[bold cyan]{number}  {title}[/]\n")
+
+
+def _excerpt(text: str, lines: int = 6) -> str:
+    """The first lines of a text that are not empty."""
+    return "\n".join([line for line in text.splitlines() if line.strip()][:lines]) + "\n…"
+
+
+def _traced(run: Run) -> Trace:
+    loaded = load_gpt(run)
+    return trace_text(loaded.model, torch.from_numpy(loaded.tokenizer.encode(PROMPT)).long())
+
+
+def _shapes(trace: Trace) -> None:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for title in ("name", "dimensions", "what it is"):
+        table.add_column(title)
+    for name, meaning in SHOWN.items():
+        table.add_row(name, trace[name].shape_text.replace("[", r"\["), f"[dim]{meaning}[/]")
+    console.print(table)
+
+
+def _written(run: Run, tokens: int = 60) -> str:
+    """What the run's model writes after the prompt."""
+    return PROMPT + load_gpt(run).generate(PROMPT, tokens, sampling=Sampling(temperature=0.7))
+
+
+def _next(run: Run) -> None:
+    _heading("→", "What to try next")
+    table = Table.grid(padding=(0, 2))
+    for command, what in (
+        (f"kqv generate {run.path}", "let it write on from what you type"),
+        (f"kqv generate {run.path} --prompt 'def ' --probabilities", "and see what each character was chosen from"),
+        (f"kqv trace {run.path} '{PROMPT.strip()}'", "every tensor, forward and backward"),
+        ("kqv train gpt --data my-text.txt", "a GPT on your own text"),
+    ):
+        table.add_row(f"  [bold]{command}[/]", f"[dim]{what}[/]")
+    console.print(table)
