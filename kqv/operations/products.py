@@ -12,6 +12,9 @@ from torch import Tensor
 _ENOUGH = 3_000_000
 """Multiplications from which on oneDNN's longer way to the product pays."""
 
+_FEW_ROWS, _MANY_WEIGHTS = 8, 100_000
+"""A few rows against many weights: reading the weights takes the time, and oneDNN reads with all processors."""
+
 _ENOUGH_ROWS = 32
 """With fewer rows than these the transposed products of a gradient are slower there."""
 
@@ -20,7 +23,7 @@ _has_wide_products = torch._C._has_mkldnn and torch.backends.cpu.get_cpu_capabil
 
 def times_transposed(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x·Wᵀ + b: x `[*rows, in]`, weight `[out, in]` in any order in memory, bias `[out]`."""
-    if _is_wide(x, weight):
+    if _is_wide(x, weight) or _is_reading(x, weight):
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
     return torch.nn.functional.linear(x, weight, bias)
 
@@ -38,9 +41,17 @@ def over_rows(gradient: Tensor, x: Tensor) -> Tensor:
 
 def _is_wide(x: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN is to compute x·Wᵀ: a rule over sizes alone, so that the same step always gives the same bits."""
+    return x.numel() * weight.shape[0] >= _ENOUGH and _can(x, weight)
+
+
+def _is_reading(x: Tensor, weight: Tensor) -> bool:
+    """Whether x is so narrow that the weights are hardly used more than once, as when a text is written."""
+    return weight.numel() >= _MANY_WEIGHTS and 0 < x.numel() <= _FEW_ROWS * x.shape[-1] and _can(x, weight)
+
+
+def _can(x: Tensor, weight: Tensor) -> bool:
     return (
         _has_wide_products
-        and x.numel() * weight.shape[0] >= _ENOUGH
         and x.is_cpu
         and x.dtype == weight.dtype == torch.float32
         and not torch.compiler.is_compiling()

@@ -164,7 +164,7 @@ def shakespeare_minute() -> GPTRecipe:
         name="shakespeare-minute",
         model=_qwen3(blocks=4, model=128, heads=4, context=256, hidden=256),
         data=TextPlan(name="shakespeare", tokenizer="characters"),
-        training=_short(steps=1100, batch=8).model_copy(update={"evaluate_every": 1100}),
+        training=_short(steps=740, batch=8).model_copy(update={"evaluate_every": 740}),
     )
 
 
