@@ -1,0 +1,26 @@
+"""The tour's GPT stage, in seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kqv.cli import tour_gpt
+from kqv.training.gpt import load_gpt
+
+
+def test_the_gpt_stage_trains_shows_shapes_and_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tour_gpt, "MINUTES", 0.02)
+    monkeypatch.setattr(tour_gpt, "WRITTEN", 40)
+    run = tour_gpt.gpt_stage()
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "blocks.0.attention.queries" in printed
+    assert "head=4, query=" in printed
+    assert tour_gpt.PROMPT.strip() in printed
+    assert f"kqv generate {run.path}" in printed
+    assert run.config.recipe.training.sample_tokens == 0
+    assert load_gpt(run).model.vocab > 90
