@@ -40,7 +40,10 @@ Data = Annotated[
 ]
 Recipe = Annotated[
     str | None,
-    typer.Option(help="What to train and how: gpt (default), nanogpt-cpu, shakespeare-fast, shakespeare-minute."),
+    typer.Option(
+        help="What to train and how: gpt (default), nanogpt-cpu, shakespeare-fast, shakespeare-minute, "
+        "shakespeare-best, shakespeare-large."
+    ),
 ]
 FromModel = Annotated[
     str | None,

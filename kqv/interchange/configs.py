@@ -143,12 +143,12 @@ def _refuse(config: Config, expected: Mapping[str, Any]) -> None:
 def _gpt2_config(model: GPT) -> dict[str, Any]:
     parts = model.parts
     names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
-    dropout = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), parts["dropout"])
     return {
         "n_positions": parts["context"], "n_embd": parts["model"], "n_layer": parts["blocks"],
         "n_head": parts["heads"], "n_inner": parts["hidden"], "activation_function": names[parts["feed_forward"]],
-        "layer_norm_epsilon": parts["epsilon"],
-    } | dropout  # fmt: skip
+        "layer_norm_epsilon": parts["epsilon"], "resid_pdrop": parts["dropout"], "embd_pdrop": parts["dropout"],
+        "attn_pdrop": parts["attention_dropout"],
+    }  # fmt: skip
 
 
 def _rotary_config(model: GPT, family: Family) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def _rotary_config(model: GPT, family: Family) -> dict[str, Any]:
         "num_key_value_heads": parts["key_heads"], "head_dim": parts["channels"],
         "intermediate_size": parts["hidden"], "hidden_act": "silu", "rms_norm_eps": parts["epsilon"],
         "rope_theta": parts["rotary_base"], "rope_scaling": None, "attention_bias": parts["attention_bias"],
-        "attention_dropout": parts["dropout"],
+        "attention_dropout": parts["attention_dropout"],
     }  # fmt: skip
     if family is LLAMA:
         return content | {"mlp_bias": parts["bias"]}

@@ -18,8 +18,9 @@ class SelfAttention(nn.Module):
     """Every place asks all places up to its own: softmax(q kᵀ/√channels) v, for several heads side by side.
 
     Vaswani et al. 2017, section 3.2. `written_out=True` computes scores and weights as tensors of their own; else
-    one fused operation does, except while a trace records and while weights are dropped. `dropout` acts on the weights
-    and on the output. With a cache, x are the next places, and they see all that the cache holds.
+    one fused operation does, except while a trace records and while weights are dropped. `dropout` acts on the output,
+    and on the weights unless `attention_dropout` differs. With a cache, x are the next places, and they see all that
+    the cache holds.
 
     `key_heads`: so many heads of keys and values, each shared by a group of query heads (Ainslie et al. 2023, GQA,
     section 2.2); as many as `heads` unless given. `channels`: numbers of a head, model/heads unless given.
@@ -31,7 +32,7 @@ class SelfAttention(nn.Module):
     def __init__(
         self, model: int, heads: int, bias: bool = True, written_out: bool = False, dropout: float = 0.0, *,
         key_heads: int | None = None, channels: int | None = None, rotary_base: float | None = None,
-        query_key_norm: bool = False, epsilon: float = 1e-5,
+        query_key_norm: bool = False, epsilon: float = 1e-5, attention_dropout: float | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.heads = heads
@@ -48,7 +49,7 @@ class SelfAttention(nn.Module):
         self._key_head, lead = ("head", "batch head") if self.group == 1 else ("key_head", "batch key_head group")
         self._pairs, self._mixed = f"{lead} query key", f"{lead} query channel"
         self._merged = "batch position model" if self.widths[0] == model else "batch position in"
-        self.weights_dropout = Dropout(dropout, self._pairs)
+        self.weights_dropout = Dropout(dropout if attention_dropout is None else attention_dropout, self._pairs)
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, places: Tensor, cache: BlockCache | None = None) -> Tensor:

@@ -10,12 +10,20 @@ from kqv.trace.kept import unseen
 from kqv.trace.recorder import recording
 
 
-class BlockCache:
-    """Keys and values of one block's attention: room for all positions, of which the first `length` are filled."""
+FIRST = 256
+"""Positions that a cache has room for at first; a model may be able to read a thousand times as many."""
 
-    def __init__(self, keys: Tensor, values: Tensor) -> None:
+
+class BlockCache:
+    """Keys and values of one block's attention, `[batch, key_head, position, channel]`.
+
+    Of the room's positions the first `length` are filled; it grows by doubling, up to `positions`.
+    """
+
+    def __init__(self, keys: Tensor, values: Tensor, positions: int) -> None:
         self.keys = keys
         self.values = values
+        self.positions = positions
         self.length = 0
 
     def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -26,6 +34,7 @@ class BlockCache:
         """
         before, self.length = self.length, self.length + keys.shape[-2]
         with unseen():
+            self._make_room(before)
             self.keys[:, :, before : self.length] = keys
             self.values[:, :, before : self.length] = values
             if not recording():
@@ -33,9 +42,21 @@ class BlockCache:
             earlier = self.keys[:, :, :before].clone(), self.values[:, :, :before].clone()
         return torch.cat((earlier[0], keys), -2), torch.cat((earlier[1], values), -2)
 
+    def _make_room(self, filled: int) -> None:
+        """Room for `length` positions at least, with the first `filled` as they were."""
+        room = self.keys.shape[-2]
+        if self.length <= room:
+            return
+        room = min(self.positions, max(2 * room, self.length))
+        with torch.inference_mode(False):  # a tensor of inference mode could not be written to outside of it
+            grown = [part.new_zeros(*part.shape[:-2], room, part.shape[-1]) for part in (self.keys, self.values)]
+        for new, old in zip(grown, (self.keys, self.values), strict=True):
+            new[:, :, :filled] = old[:, :, :filled]
+        self.keys, self.values = grown
+
 
 class Cache:
-    """A `BlockCache` for each block, all for the same texts; its memory is taken once, for `positions` tokens.
+    """A `BlockCache` for each block, all for the same texts, with room for up to `positions` tokens.
 
     Keys and values are `[batch, key_head, position, channel]` in every block; `heads` is how many heads of keys there
     are, and keys that positions turn are kept turned. No gradient flows through a cache: it is for
@@ -48,8 +69,9 @@ class Cache:
     ) -> None:  # fmt: skip
         self.batch = batch
         self.positions = positions
-        room = torch.zeros(blocks, 2, batch, heads, positions, channels, dtype=dtype, device=device)
-        self.blocks = [BlockCache(keys, values) for keys, values in room]
+        first = min(positions, FIRST)
+        room = torch.zeros(blocks, 2, batch, heads, first, channels, dtype=dtype, device=device)
+        self.blocks = [BlockCache(keys, values, positions) for keys, values in room]
 
     @property
     def length(self) -> int:

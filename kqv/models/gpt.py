@@ -35,11 +35,12 @@ class GPT(nn.Module):
 
     `model` numbers stand for one token between the layers, `heads` share them evenly unless `channels` says how many
     numbers a head has; `key_heads` heads of keys and values are shared by groups of heads. `bias`: in linear maps and
-    layer norms (`attention_bias`, where attention differs). `dropout` acts after the embeddings, on the attention
-    weights and on what each part adds to the stream. `positions`: a learned vector for each place, or queries and keys
-    turned by angles (`rotary_base`). `norm`, with its `epsilon`; `query_key_norm`: an RMS norm on each head's queries
-    and keys. `feed_forward`, with `hidden` numbers inside. `tied`: the head is the table of tokens, not a map of its
-    own. `initialisation`: GPT-2's, or with what each block adds to the stream at zero.
+    layer norms (`attention_bias`, where attention differs). `dropout` acts after the embeddings, on what each part
+    adds to the stream and on the attention weights (`attention_dropout`, where these differ). `positions`: a learned
+    vector for each place, or queries and keys turned by angles (`rotary_base`). `norm`, with its `epsilon`;
+    `query_key_norm`: an RMS norm on each head's queries and keys. `feed_forward`, with `hidden` numbers inside. `tied`:
+    the head is the table of tokens, not a map of its own. `initialisation`: GPT-2's, or with what each block adds to
+    the stream at zero.
     Raises `Error` for names that do not exist, and for sizes that make no model.
     """
 
@@ -48,13 +49,15 @@ class GPT(nn.Module):
         written_out: bool = False, *, positions: Positions = "learned", rotary_base: float = 10_000.0,
         norm: Norm = "layer", epsilon: float = 1e-5, feed_forward: Form = "gelu", hidden: int | None = None,
         query_key_norm: bool = False, key_heads: int | None = None, channels: int | None = None,
-        attention_bias: bool | None = None, tied: bool = True, initialisation: Initialisation = "gpt2",
+        attention_bias: bool | None = None, attention_dropout: float | None = None, tied: bool = True,
+        initialisation: Initialisation = "gpt2",
     ) -> None:  # fmt: skip
         super().__init__()
         hidden = hidden_size(feed_forward, model) if hidden is None else hidden
         sizes = {"vocab": vocab, "context": context, "model": model, "heads": heads, "blocks": blocks, "hidden": hidden}
         _check(sizes, positions, initialisation)
         attention_bias = bias if attention_bias is None else attention_bias
+        attention_dropout = dropout if attention_dropout is None else attention_dropout
         self.vocab, self.context, self.model, self.heads = vocab, context, model, heads
         self.initialisation = initialisation
         self.tokens = Embedding(vocab, model)
@@ -65,7 +68,7 @@ class GPT(nn.Module):
             attention = SelfAttention(
                 model, heads, attention_bias, written_out, dropout, key_heads=key_heads, channels=channels,
                 rotary_base=rotary_base if positions == "rotary" else None, query_key_norm=query_key_norm,
-                epsilon=epsilon,
+                epsilon=epsilon, attention_dropout=attention_dropout,
             )  # fmt: skip
             fed = make_feed_forward(feed_forward, model, hidden, bias, dropout)
             return Block(make_norm(norm, model, bias, epsilon), attention, make_norm(norm, model, bias, epsilon), fed)
@@ -79,8 +82,8 @@ class GPT(nn.Module):
             "context": context, "model": model, "heads": heads, "blocks": blocks, "bias": bias, "dropout": dropout,
             "positions": positions, "rotary_base": rotary_base, "norm": norm, "epsilon": epsilon,
             "feed_forward": feed_forward, "hidden": hidden, "query_key_norm": query_key_norm,
-            "key_heads": self.key_heads, "channels": self.channels, "attention_bias": attention_bias, "tied": tied,
-            "initialisation": initialisation,
+            "key_heads": self.key_heads, "channels": self.channels, "attention_bias": attention_bias,
+            "attention_dropout": attention_dropout, "tied": tied, "initialisation": initialisation,
         }  # fmt: skip
         """What it is composed of: `GPT(vocab, **parts)` is another of the same form."""
         self.initialise()

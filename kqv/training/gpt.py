@@ -125,7 +125,8 @@ def pretrained(run: Run) -> Pretrained:
 
 def _of_form(recipe: GPTRecipe, source: Pretrained) -> GPTRecipe:
     """The recipe with the form and the vocabulary of what it starts from; dropout stays the recipe's."""
-    model = source.plan.model_copy(update={"dropout": recipe.model.dropout})
+    dropout = {name: getattr(recipe.model, name) for name in ("dropout", "attention_dropout")}
+    model = source.plan.model_copy(update=dropout)
     data = recipe.data.model_copy(update={"tokenizer": source.tokenizer.kind, "vocab": source.tokenizer.size})
     return recipe.model_copy(update={"model": model, "data": data})
 

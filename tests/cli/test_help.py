@@ -12,6 +12,7 @@ import typer
 
 from kqv import __version__
 from kqv.cli.main import app
+from kqv.training.gpt_recipes import GPT_RECIPES
 from kqv.training.recipes import DIGITS_RECIPES
 
 Kqv = Callable[..., Any]
@@ -56,9 +57,10 @@ def test_help_explains_every_option(words: tuple[str, ...]) -> None:
         assert parameter.name == "help" or getattr(parameter, "help", None), f"{words} {parameter.name}"
 
 
-def test_help_names_every_recipe(kqv: Kqv) -> None:
-    shown = " ".join(kqv("train", "digits", "--help").out.replace("│", " ").split())
-    for name in DIGITS_RECIPES:
+@pytest.mark.parametrize(("system", "recipes"), [("digits", DIGITS_RECIPES), ("gpt", GPT_RECIPES)])
+def test_help_names_every_recipe(system: str, recipes: dict[str, Any], kqv: Kqv) -> None:
+    shown = " ".join(kqv("train", system, "--help").out.replace("│", " ").split())
+    for name in recipes:
         assert re.search(rf"[ ,:]{name}[ ,.]", shown), f"{name} is missing in the help of --recipe"
 
 

@@ -59,6 +59,30 @@ def test_the_cache_takes_its_memory_once() -> None:
     assert cache.blocks[0].keys.dtype == torch.float64
 
 
+@pytest.mark.parametrize("borders", PIECES.values(), ids=PIECES)
+def test_a_cache_that_begins_small_grows(borders: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model may read more tokens than there is memory for at once."""
+    monkeypatch.setattr("kqv.models.cache.FIRST", 2)
+    model = gpt(written_out=False)
+    ids, _ = batch()
+    cache = model.new_cache(len(ids))
+    assert cache.blocks[0].keys.shape[-2] == 2
+    found = in_pieces(model, ids, borders, cache)
+    assert float((found - model(ids)).detach().abs().max()) <= 1e-12
+    assert cache.length == cache.blocks[0].keys.shape[-2] == CONTEXT
+
+
+def test_a_cache_that_grew_in_inference_mode_is_written_to_outside_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kqv.models.cache.FIRST", 2)
+    model = gpt(written_out=False)
+    ids, _ = batch()
+    cache = model.new_cache(len(ids))
+    with torch.inference_mode():
+        first = model(ids[:, :5], cache).clone()
+    found = torch.cat((first, in_pieces(model, ids, [5, CONTEXT], cache)), 1)
+    assert float((found - model(ids)).detach().abs().max()) <= 1e-12
+
+
 def test_a_later_piece_changes_nothing_in_an_earlier_one() -> None:
     model = gpt(written_out=False)
     ids, _ = batch()

@@ -91,29 +91,33 @@ def dropped(x: Tensor) -> Tensor:
     return x * (torch.rand(x.shape) >= DROPOUT) / (1 - DROPOUT)
 
 
-def dropping_twin(twin: PlainGPT, ids: Tensor) -> Tensor:
-    """Logits of the plain twin with dropout after the embeddings, on the weights and after each projection."""
+def dropping_twin(twin: PlainGPT, ids: Tensor, on_weights: bool) -> Tensor:
+    """Logits of the plain twin with dropout after the embeddings, after each projection and perhaps on the weights."""
     x = dropped(twin.tokens(ids) + twin.positions(torch.arange(CONTEXT)))
     later = torch.ones(CONTEXT, CONTEXT, dtype=torch.bool).triu(1)
     for block in twin.blocks:
         parts = block.attention.query_key_value(block.attention_norm(x)).chunk(3, dim=-1)
         q, k, v = (part.unflatten(-1, (HEADS, -1)).transpose(1, 2) for part in parts)
         scores = (q @ k.mT / math.sqrt(MODEL // HEADS)).masked_fill(later, float("-inf"))
-        mixed = dropped(scores.softmax(-1)) @ v
+        weights = scores.softmax(-1)
+        mixed = (dropped(weights) if on_weights else weights) @ v
         x = x + dropped(block.attention.projection(mixed.transpose(1, 2).flatten(2)))
         x = x + dropped(block.feed_forward(block.feed_forward_norm(x)))
     return F.linear(twin.norm(x), twin.tokens.weight)
 
 
+@pytest.mark.parametrize("attention_dropout", [None, 0.0])
 @pytest.mark.parametrize("path", PATHS)
-def test_dropout_stands_where_gpt2_has_it_with_gradients_of_the_same_masks(path: str) -> None:
-    model = gpt(PATHS[path], dropout=DROPOUT)
+def test_dropout_stands_where_gpt2_has_it_with_gradients_of_the_same_masks(
+    path: str, attention_dropout: float | None
+) -> None:
+    model = gpt(PATHS[path], dropout=DROPOUT, attention_dropout=attention_dropout)
     twin = plain_twin(model)
     ids, targets = batch()
     torch.manual_seed(8)
     loss = cross_entropy(model(ids), targets)
     torch.manual_seed(8)
-    twin_loss = plain_loss(dropping_twin(twin, ids), targets)
+    twin_loss = plain_loss(dropping_twin(twin, ids, attention_dropout is None), targets)
     loss.backward()
     twin_loss.backward()
     assert loss.item() == pytest.approx(twin_loss.item(), rel=1e-12)
