@@ -9,7 +9,6 @@ from kqv.errors import DimensionError, Error
 from kqv.trace.kept import unseen
 from kqv.trace.recorder import recording
 
-
 FIRST = 256
 """Positions that a cache has room for at first; a model may be able to read a thousand times as many."""
 
