@@ -119,7 +119,7 @@ def _start(
     plan = _recipe(recipe, other, steps)
     name = place_of(data or plan.data.name)
     corpus = _load(name, group)
-    if recipe is None and other is None:
+    if recipe in (None, "gpt") and other is None:
         plan = gpt_recipe_for(corpus.size, group.device.type != "cpu")
         minutes = MINUTES if steps is None and minutes is None else minutes
     own_name = run_name(plan.name, "" if name == plan.data.name else name)
@@ -141,6 +141,8 @@ def _start(
     display.heading(plan.name, run.path, trainer.task.model, description=corpus.describe())
     if minutes is not None:
         display.print(f"  {length_in_words(minutes, trainer)}")
+        if plan.model.dropout is None and (dropout := dropout_in(run)):
+            display.print(f"  dropout {dropout:g}, since the text is seen so often")
     if other is not None:
         display.print(f"  from the weights of {other.origin}; {in_words(plan)}")
     return run, trainer, display
@@ -154,6 +156,13 @@ def length_in_words(minutes: float, trainer: Trainer) -> str:
     if plan.most_epochs is not None and epochs >= 0.99 * plan.most_epochs:
         return f"{trainer.steps:,} steps, in which {times}: more would teach it the text by heart; --steps sets them"
     return f"about {minutes:g} min: {trainer.steps:,} steps, {times}; --minutes or --steps change that"
+
+
+def dropout_in(run: Run) -> float | None:
+    """How much dropout a run has."""
+    from kqv.training.gpt import gpt_recipe_of
+
+    return gpt_recipe_of(run).model.dropout
 
 
 def _recipe(name: str | None, other: Pretrained | None, steps: int | None) -> GPTRecipe:

@@ -120,7 +120,7 @@ def start(
     """
     group = group or Group(device=device)
     return begin(
-        recipe, lambda: _prepare(recipe, data, recipe.data.name, device, group, weights_from), path, group,
+        lambda: _prepare(recipe, data, recipe.data.name, device, group, weights_from), path, group,
         minutes=minutes, weights_from=weights_from, listener=listener, checkpoint_seconds=checkpoint_seconds,
     )  # fmt: skip
 
@@ -139,7 +139,7 @@ def _prepare(
     def describe(run: Run) -> None:
         run.write_classes({"classes": list(data.classes), "rows": rows, "columns": columns})
 
-    return Prepared(_make_task(recipe, data, device, group, weights_from), facts, describe)
+    return Prepared(recipe, _make_task(recipe, data, device, group, weights_from), facts, describe)
 
 
 def go_on(

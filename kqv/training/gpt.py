@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from kqv.data.text.corpora import Corpus
 from kqv.data.text.tokenizers import Tokenizer, make_tokenizer
 from kqv.data.text.tokenizers import load as load_tokenizer
-from kqv.data.text.tokens import tokenized
+from kqv.data.text.tokens import Tokens, tokenized
 from kqv.errors import ADVICE, Error, RunError
 from kqv.generation.generate import complete
 from kqv.generation.predictor import Cached
@@ -22,12 +22,12 @@ from kqv.models.gpt import GPT
 from kqv.tensors import put_weights, read_tensors, weights_of
 from kqv.training.batches import seed_of
 from kqv.training.distributed import Group
-from kqv.training.gpt_recipes import GPTPlan, GPTRecipe
+from kqv.training.gpt_recipes import GPTPlan, GPTRecipe, dropout_for
 from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Trainer
 from kqv.training.parsing import one_line
 from kqv.training.randomness import seed_all
 from kqv.training.run import DataFacts, Run
-from kqv.training.starting import Prepared, begin, take_up
+from kqv.training.starting import Prepared, begin, steps_in_all, take_up
 from kqv.training.text_task import TextTask
 
 Progress = Callable[[int, int], None]
@@ -92,7 +92,8 @@ def with_tokenizer(recipe: GPTRecipe, corpus: Corpus) -> tuple[GPTRecipe, Tokeni
 
 def make_gpt(recipe: GPTRecipe, vocab: int) -> GPT:
     """The recipe's model, with weights drawn from PyTorch's random generator as it stands."""
-    return GPT(vocab, **recipe.model.model_dump())
+    parts = recipe.model.model_dump()
+    return GPT(vocab, **(parts | {"dropout": parts["dropout"] or 0.0}))
 
 
 def start(
@@ -110,10 +111,15 @@ def start(
         recipe, tokenizer = _of_form(recipe, source), source.tokenizer
     else:
         recipe, tokenizer = with_tokenizer(recipe, corpus)
+
+    def prepare() -> Prepared:
+        tokens = tokenized(corpus, tokenizer, progress)
+        settled = _with_dropout(recipe, tokens, tokenizer, device, group, minutes)
+        return _prepared(settled, corpus, tokens, tokenizer, device, group, source)
+
     return begin(
-        recipe, lambda: _prepare(recipe, corpus, tokenizer, device, group, source, progress), path, group,
-        minutes=minutes, weights_from=None if source is None else Run(Path(source.origin)), listener=listener,
-        checkpoint_seconds=checkpoint_seconds,
+        prepare, path, group, minutes=minutes, weights_from=None if source is None else Run(Path(source.origin)),
+        listener=listener, checkpoint_seconds=checkpoint_seconds,
     )  # fmt: skip
 
 
@@ -131,27 +137,45 @@ def _of_form(recipe: GPTRecipe, source: Pretrained) -> GPTRecipe:
     return recipe.model_copy(update={"model": model, "data": data})
 
 
-def _prepare(
-    recipe: GPTRecipe, corpus: Corpus, tokenizer: Tokenizer, device: torch.device, group: Group,
-    source: Pretrained | None = None, progress: Progress | None = None,
-) -> Prepared:  # fmt: skip
-    tokens = tokenized(corpus, tokenizer, progress)
+def _with_dropout(
+    recipe: GPTRecipe, tokens: Tokens, tokenizer: Tokenizer, device: torch.device, group: Group, minutes: float | None
+) -> GPTRecipe:
+    """The recipe with as much dropout as suits how often the text will be seen, where it does not say how much."""
+    if recipe.model.dropout is not None:
+        return recipe
+    task = _make_task(recipe, tokens, tokenizer, device, group)
+    epochs = steps_in_all(recipe.training, task, minutes, group) / task.epoch
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"dropout": dropout_for(epochs)})})
+
+
+def _make_task(
+    recipe: GPTRecipe, tokens: Tokens, tokenizer: Tokenizer, device: torch.device, group: Group,
+    source: Pretrained | None = None,
+) -> TextTask:  # fmt: skip
+    """The model with its first weights, on its text; chance is seeded here for all that follows."""
     seed_all(recipe.training.seed)
     model = make_gpt(recipe, tokenizer.size)
     if source is not None:
         put_weights(model, weights_of(source.model), source.origin)
     if not group.is_first:  # what is drawn from now on, such as dropout, is each process's own
         torch.manual_seed(seed_of(recipe.training.seed, "process", group.rank))
-    task = TextTask(
+    return TextTask(
         model.to(device), recipe.model.context, tokens.train, tokens.validation, tokens.bytes_per_token,
         recipe.training, device, group, tokenizer,
     )  # fmt: skip
+
+
+def _prepared(
+    recipe: GPTRecipe, corpus: Corpus, tokens: Tokens, tokenizer: Tokenizer, device: torch.device, group: Group,
+    source: Pretrained | None = None,
+) -> Prepared:  # fmt: skip
+    task = _make_task(recipe, tokens, tokenizer, device, group, source)
     facts = DataFacts(
         name=recipe.data.name, train=len(tokens.train), validation=len(tokens.validation), test=0,
         sha256=hashlib.sha256(f"{corpus.sha256} {tokenizer.sha256}".encode()).hexdigest(),
         vocabulary=tokenizer.sha256,
     )  # fmt: skip
-    return Prepared(task, facts, lambda run: tokenizer.save(run.tokenizer_file))
+    return Prepared(recipe, task, facts, lambda run: tokenizer.save(run.tokenizer_file))
 
 
 def go_on(
@@ -166,8 +190,9 @@ def go_on(
     group = group or Group(device=device)
 
     def prepare(recipe: GPTRecipe) -> Prepared:
-        corpus = load_corpus(data_name or recipe.data.name)
-        return _prepare(recipe, corpus, tokenizer_of(run), device, group, progress=progress)
+        corpus, tokenizer = load_corpus(data_name or recipe.data.name), tokenizer_of(run)
+        tokens = tokenized(corpus, tokenizer, progress)
+        return _prepared(recipe, corpus, tokens, tokenizer, device, group)
 
     return take_up(run, prepare, group, steps=steps, listener=listener, checkpoint_seconds=checkpoint_seconds)
 

@@ -21,7 +21,8 @@ class GPTPlan(Plan):
     """The parts of a GPT by their names in `kqv.models.gpt.GPT`; the vocabulary's size comes from the tokenizer.
 
     Unless said otherwise it has GPT-2's form. `model`: numbers for each token; `hidden`, `key_heads`, `channels`,
-    `attention_bias` and `attention_dropout` follow from the others where they are None.
+    `attention_bias` and `attention_dropout` follow from the others where they are None, and `dropout` from how often
+    the text will be seen (`dropout_for`).
     """
 
     blocks: PositiveInt = 4
@@ -29,7 +30,7 @@ class GPTPlan(Plan):
     model: PositiveInt = 128
     context: PositiveInt = 64
     bias: bool = False
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    dropout: float | None = Field(default=0.0, ge=0, lt=1)
     positions: Positions = "learned"
     rotary_base: float = Field(default=10_000.0, gt=0)
     norm: Norm = "layer"
@@ -108,7 +109,8 @@ class Fit:
 
 
 FITS = (
-    Fit(150_000, _qwen3(blocks=3, model=96, heads=3, context=64, hidden=192), batch=16),
+    Fit(20_000, _qwen3(blocks=3, model=96, heads=3, context=64, hidden=192), batch=16),
+    Fit(200_000, _qwen3(blocks=4, model=96, heads=3, context=128, hidden=192), batch=16),
     Fit(5_000_000, _qwen3(blocks=4, model=128, heads=4, context=128, hidden=256), batch=16),
     Fit(50_000_000, _qwen3(blocks=4, model=192, heads=6, context=128, hidden=512), batch=16),
     Fit(math.inf, _qwen3(blocks=6, model=256, heads=8, context=256, hidden=768), batch=8),
@@ -118,8 +120,20 @@ FITS = (
 MINUTES = 2.0
 """How long the default recipe trains, unless it is told."""
 
-MOST_EPOCHS = 8.0
+MOST_EPOCHS = 40.0
 """Seen more often than this, a text is learned by heart, and what the model makes of another becomes worse."""
+
+KNOWN_EPOCHS = 4.0  # a text seen as often as this needs no dropout yet: it costs more than it gains
+MOST_DROPOUT = 0.2
+
+
+def dropout_for(epochs: float) -> float:
+    """How much dropout suits a text that is seen so often: 0.15 for each doubling beyond four times, up to 0.2.
+
+    In steps of 0.05; found with four texts and trainings of a few minutes (docs/log.md).
+    """
+    doublings = math.log2(max(epochs, KNOWN_EPOCHS) / KNOWN_EPOCHS)
+    return min(MOST_DROPOUT, round(round(3 * doublings) * 0.05, 2))
 
 
 def gpt(size: int = 0, graphics: bool = False) -> GPTRecipe:
@@ -131,7 +145,8 @@ def gpt(size: int = 0, graphics: bool = False) -> GPTRecipe:
     fit = FITS[min(place + graphics, len(FITS) - 1)]
     training = _short(steps=1000, batch=fit.batch)
     extras = {"evaluate_every": 250, "most_epochs": MOST_EPOCHS, "keep_best": True, "sample_tokens": 60}
-    return GPTRecipe(name="gpt", model=fit.plan, data=TextPlan(), training=training.model_copy(update=extras))
+    model = fit.plan.model_copy(update={"dropout": None, "attention_dropout": 0.0})
+    return GPTRecipe(name="gpt", model=model, data=TextPlan(), training=training.model_copy(update=extras))
 
 
 def nanogpt_cpu() -> GPTRecipe:

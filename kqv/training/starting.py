@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -26,8 +27,10 @@ from kqv.training.run import Config, DataFacts, Lengthened, Recipe, Run
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a system brings: its task, the facts of its data, and what writes its own files into the run."""
+    """What a system brings: its recipe, with what only the data could tell; its task, the facts of its data, and what
+    writes its own files into the run."""
 
+    recipe: Recipe
     task: Task
     facts: DataFacts
     describe: Callable[[Run], None]
@@ -48,7 +51,7 @@ def make_optimizer(model: nn.Module, plan: TrainingPlan) -> Optimizer:
 
 
 def begin(
-    recipe: Recipe, prepare: Callable[[], Prepared], path: Path, group: Group, *, minutes: float | None = None,
+    prepare: Callable[[], Prepared], path: Path, group: Group, *, minutes: float | None = None,
     weights_from: Run | None = None, listener: Listener | None = None, checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> tuple[Run, Trainer]:  # fmt: skip
     """A new run, ready to train, in an empty or new folder. `minutes` sets the steps from the measured time of a few.
@@ -61,7 +64,7 @@ def begin(
     try:
         prepared = prepare()
         task = prepared.task
-        recipe = _with_steps(recipe, task, minutes, group)
+        recipe = _with_steps(prepared.recipe, task, minutes, group)
         trainer = Trainer(
             task, make_optimizer(task.model, recipe.training), recipe.training, run, listener,
             checkpoint_seconds=checkpoint_seconds, group=group,
@@ -80,15 +83,17 @@ def begin(
 
 
 def _with_steps(recipe: Recipe, task: Task, minutes: float | None, group: Group) -> Recipe:
-    plan = recipe.training
-    steps = plan.steps
+    steps = steps_in_all(recipe.training, task, minutes, group)
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"steps": steps})})
+
+
+def steps_in_all(plan: TrainingPlan, task: Task, minutes: float | None, group: Group) -> int:
+    """How many steps a training makes: by the clock where `minutes` are given, else as the plan says."""
     if minutes is not None:
         steps = steps_within(minutes, task, make_optimizer(task.model, plan), group)
-        if plan.most_epochs is not None:
-            steps = min(steps, max(1, round(plan.most_epochs * task.epoch)))
-    elif steps is None:
-        steps = max(1, round((plan.epochs or 1) * task.epoch))
-    return recipe.model_copy(update={"training": plan.model_copy(update={"steps": steps})})
+        most = math.inf if plan.most_epochs is None else max(1, round(plan.most_epochs * task.epoch))
+        return int(min(steps, most))
+    return plan.steps or max(1, round((plan.epochs or 1) * task.epoch))
 
 
 def _versions() -> dict[str, str]:
