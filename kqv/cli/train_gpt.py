@@ -141,8 +141,10 @@ def _start(
     display.heading(plan.name, run.path, trainer.task.model, description=corpus.describe())
     if minutes is not None:
         display.print(f"  {length_in_words(minutes, trainer)}")
-        if plan.model.dropout is None and (dropout := dropout_in(run)):
-            display.print(f"  dropout {dropout:g}, since the text is seen so often")
+    model: Any = trainer.task.model
+    if plan.model.dropout is None and model.parts["dropout"]:
+        dropout = f"{model.parts['dropout']:g}"
+        display.print(f"  dropout {dropout}, so that a text that is seen so often is not learned by heart")
     if other is not None:
         display.print(f"  from the weights of {other.origin}; {in_words(plan)}")
     return run, trainer, display
@@ -156,13 +158,6 @@ def length_in_words(minutes: float, trainer: Trainer) -> str:
     if plan.most_epochs is not None and epochs >= 0.99 * plan.most_epochs:
         return f"{trainer.steps:,} steps, in which {times}: more would teach it the text by heart; --steps sets them"
     return f"about {minutes:g} min: {trainer.steps:,} steps, {times}; --minutes or --steps change that"
-
-
-def dropout_in(run: Run) -> float | None:
-    """How much dropout a run has."""
-    from kqv.training.gpt import gpt_recipe_of
-
-    return gpt_recipe_of(run).model.dropout
 
 
 def _recipe(name: str | None, other: Pretrained | None, steps: int | None) -> GPTRecipe:

@@ -191,3 +191,21 @@ def test_what_cannot_be_is_said_in_one_line(trained: Any) -> None:
     assert "tokenizer.json is damaged" in trained("generate", "latest", "--prompt", "1").problem
     tokenizer.unlink()
     assert "there is no tokenizer" in trained("generate", "latest", "--prompt", "1").problem
+
+
+@pytest.mark.parametrize(("steps", "said"), [(120, "dropout 0.2, so that a text"), (6, "")])
+def test_a_text_that_is_seen_often_is_trained_with_dropout_and_that_is_said(
+    steps: int, said: str, kqv: Any, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = GPTRecipe(
+        name="gpt", model=GPTPlan(blocks=1, heads=2, model=16, context=16, dropout=None), data=TextPlan(),
+        training=TrainingPlan(learning_rate=1e-2, batch=64, steps=1),
+    )  # fmt: skip
+    monkeypatch.setattr("kqv.training.gpt_recipes.gpt", lambda *_: small)
+    Path("text.txt").write_text(TEXT, encoding="utf-8")
+    done = kqv("train", "gpt", "--data", "text.txt", "--steps", steps)
+    assert done.status == 0, done.err
+    shown = " ".join((done.out + done.err).split())
+    assert said in shown
+    assert ("dropout" in shown) == bool(said)
+    assert Run.find("latest").recipe.model.model_dump()["dropout"] == (0.2 if said else 0.0)
