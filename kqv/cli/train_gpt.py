@@ -147,6 +147,8 @@ def _start(
         display.print(f"  dropout {dropout}, so that a text that is seen so often is not learned by heart")
     if other is not None:
         display.print(f"  from the weights of {other.origin}; {in_words(plan)}")
+        if model.context < other.plan.context:
+            display.print(f"  its context is cut from {other.plan.context:,} to {model.context:,}: the text is short")
     return run, trainer, display
 
 

@@ -30,6 +30,9 @@ from kqv.training.run import DataFacts, Run
 from kqv.training.starting import Prepared, begin, steps_in_all, take_up
 from kqv.training.text_task import TextTask
 
+SHORTEST = 32
+"""Tokens that a context has at least when it is cut to fit a short text."""
+
 Progress = Callable[[int, int], None]
 """Told how many bytes of the text are tokens already, and how many there are."""
 
@@ -101,7 +104,8 @@ def start(
     weights_from: Run | Pretrained | None = None, listener: Listener | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS, group: Group | None = None, progress: Progress | None = None,
 ) -> tuple[Run, Trainer]:  # fmt: skip
-    """A new run, ready to train, in an empty or new folder; `weights_from` gives its form, weights and vocabulary.
+    """A new run, ready to train, in an empty or new folder; `weights_from` gives its form, weights and vocabulary, and
+    its context is cut where the text is shorter.
 
     Raises `Error` where the folder is taken or cannot be written; then nothing of the run is left.
     """
@@ -114,7 +118,8 @@ def start(
 
     def prepare() -> Prepared:
         tokens = tokenized(corpus, tokenizer, progress)
-        settled = _with_dropout(recipe, tokens, tokenizer, device, group, minutes)
+        fitting = recipe if source is None else _within(recipe, tokens)
+        settled = _with_dropout(fitting, tokens, tokenizer, device, group, minutes)
         return _prepared(settled, corpus, tokens, tokenizer, device, group, source)
 
     return begin(
@@ -137,6 +142,21 @@ def _of_form(recipe: GPTRecipe, source: Pretrained) -> GPTRecipe:
     return recipe.model_copy(update={"model": model, "data": data})
 
 
+def _within(recipe: GPTRecipe, tokens: Tokens) -> GPTRecipe:
+    """The recipe with a context that fits into a short text, unless that would be too short to be of use; a batch has
+    as many tokens as before."""
+    longest, context = min(len(tokens.train), len(tokens.validation)) - 1, recipe.model.context
+    if not SHORTEST <= longest < context:
+        return recipe
+    batch = recipe.training.batch * context // longest
+    return recipe.model_copy(
+        update={
+            "model": recipe.model.model_copy(update={"context": longest}),
+            "training": recipe.training.model_copy(update={"batch": batch}),
+        }
+    )
+
+
 def _with_dropout(
     recipe: GPTRecipe, tokens: Tokens, tokenizer: Tokenizer, device: torch.device, group: Group, minutes: float | None
 ) -> GPTRecipe:
@@ -156,7 +176,10 @@ def _make_task(
     seed_all(recipe.training.seed)
     model = make_gpt(recipe, tokenizer.size)
     if source is not None:
-        put_weights(model, weights_of(source.model), source.origin)
+        weights = weights_of(source.model)
+        if model.positions is not None:  # of a context that was cut the first places are kept
+            weights["positions.weight"] = weights["positions.weight"][: model.context]
+        put_weights(model, weights, source.origin)
     if not group.is_first:  # what is drawn from now on, such as dropout, is each process's own
         torch.manual_seed(seed_of(recipe.training.seed, "process", group.rank))
     return TextTask(

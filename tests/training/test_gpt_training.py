@@ -19,7 +19,7 @@ from kqv.generation.sampling import Sampling
 from kqv.loading import load
 from kqv.models.gpt import GPT
 from kqv.tensors import read_tensors
-from kqv.training.gpt import LoadedGPT, changed, go_on, load_gpt, start
+from kqv.training.gpt import LoadedGPT, changed, go_on, gpt_recipe_of, load_gpt, start
 from kqv.training.gpt_recipes import GPT_RECIPES, GPTPlan, GPTRecipe, TextPlan, gpt_recipe
 from kqv.training.loop import Trainer
 from kqv.training.plans import TrainingPlan
@@ -179,3 +179,40 @@ def test_recipes_are_valid_and_found_by_name() -> None:
         gpt_recipe("gtp")
     with pytest.raises(Error, match="tokenizer"):
         changed(gpt_recipe(None), tokenizer="words")
+
+
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_a_context_is_cut_for_a_text_that_is_shorter(
+    positions: str, begin: Any, recipe: GPTRecipe, tmp_path: Path
+) -> None:
+    """What the model makes of a text that fits stays the same, and the run goes on from where it stopped."""
+    first = recipe.model_copy(update={"model": recipe.model.model_copy(update={"positions": positions, "context": 64})})
+    run, trainer = begin("long", first)
+    trainer.train()
+    short = tmp_path / "short.txt"
+    short.write_text(TEXT[:480], encoding="utf-8")  # of which the last 48 characters are to validate
+    text = TextPlan(name=str(short))
+    next_one, trainer = start(
+        first.model_copy(update={"data": text}), load_text(short), tmp_path / "next", CPU, weights_from=run
+    )
+    plan = gpt_recipe_of(next_one)
+    assert (plan.model.context, plan.training.batch) == (47, 8 * 64 // 47)
+    before = load_gpt(run)
+    ids = torch.from_numpy(before.tokenizer.encode(TEXT[:47]).astype("int64")).unsqueeze(0)
+    trainer.task.model.eval()
+    assert torch.equal(trainer.task.model(ids), before.model(ids))
+    trainer.train()
+    assert load_gpt(next_one).model.context == 47
+    assert go_on(next_one, load_text, CPU, steps=50).train().step == 50
+
+
+def test_a_text_that_is_too_short_for_any_context_is_refused(begin: Any, recipe: GPTRecipe, tmp_path: Path) -> None:
+    run, _ = begin("one")
+    short = tmp_path / "short.txt"
+    short.write_text(TEXT[:100], encoding="utf-8")
+    with pytest.raises(Error, match="the validation text has 10 tokens, and the context of 24 needs 25; give at least"):
+        start(
+            recipe.model_copy(update={"data": TextPlan(name=str(short))}), load_text(short), tmp_path / "next", CPU,
+            weights_from=run,
+        )  # fmt: skip
+    assert not (tmp_path / "next").exists()
