@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 from kqv.arithmetic import Array, Expression, Index, Max, Named, Sum, Total, exp
 from kqv.operations.broadcast import place_in
@@ -57,8 +58,21 @@ def kernel_forward(
     query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None, *, causal: bool = True
 ) -> tuple[Tensor, Saved]:
     sizes_fit = query.dim() == 4 and query.shape[-1] == value.shape[-1] and query.numel() and key.numel()
-    if query.device.type != "cpu" or not sizes_fit or (allowed is not None and allowed.dim() not in (2, 4)):
-        return forward(query, key, value, allowed, causal=causal)
+    if sizes_fit and query.is_cpu and (allowed is None or allowed.dim() in (2, 4)):
+        return cpu_forward(query, key, value, allowed, causal=causal)
+    no_empty_row = allowed is None and (not causal or query.shape[-2] <= key.shape[-2])
+    if sizes_fit and query.is_cuda and no_empty_row and not torch.compiler.is_compiling():
+        return cuda_forward(query, key, value, causal=causal)
+    return forward(query, key, value, allowed, causal=causal)
+
+
+def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    return {4: cuda_backward, 5: backward, 7: cpu_backward}[len(saved)](saved, gradient)
+
+
+def cpu_forward(
+    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None, *, causal: bool = True
+) -> tuple[Tensor, Saved]:
     query, key, value = (_with_rows_together(tensor) for tensor in (query, key, value))
     # the kernel's own causal mask counts from the first key; ours ends at the last one, and that differs unless square
     square = causal and allowed is None and query.shape[-2] == key.shape[-2]
@@ -77,14 +91,27 @@ def _with_rows_together(x: Tensor) -> Tensor:
     return x if x.stride(-1) == 1 else x.contiguous()
 
 
-def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    if len(saved) == 5:
-        return backward(saved, gradient)
+def cpu_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
     query, key, value, output, logsumexp, square, penalty = saved
     found = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
         gradient, query, key, value, output, logsumexp, 0.0, square, attn_mask=penalty
     )
     return *found, None
+
+
+def cuda_forward(query: Tensor, key: Tensor, value: Tensor, *, causal: bool = True) -> tuple[Tensor, Saved]:
+    """PyTorch chooses among its kernels by GPU, type and sizes, and each has its own backward: its graph is kept."""
+    query, key, value = (tensor.detach().requires_grad_() for tensor in (query, key, value))
+    square = causal and query.shape[-2] == key.shape[-2]
+    seen = None if square else _seen_keys(query, key, None, causal)
+    with torch.enable_grad():
+        output = scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=square)
+    return output.detach(), (query, key, value, output)
+
+
+def cuda_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    *inputs, output = saved
+    return *torch.autograd.grad(output, inputs, gradient, retain_graph=True), None
 
 
 def _seen(call: Call, lead: list[int], query: int) -> Array:
