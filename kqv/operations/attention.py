@@ -57,17 +57,25 @@ def _seen_keys(query: Tensor, key: Tensor, allowed: Tensor | None, causal: bool)
 def kernel_forward(
     query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None, *, causal: bool = True
 ) -> tuple[Tensor, Saved]:
-    sizes_fit = query.dim() == 4 and query.shape[-1] == value.shape[-1] and query.numel() and key.numel()
-    if sizes_fit and query.is_cpu and (allowed is None or allowed.dim() in (2, 4)):
-        return cpu_forward(query, key, value, allowed, causal=causal)
-    no_empty_row = allowed is None and (not causal or query.shape[-2] <= key.shape[-2])
-    if sizes_fit and query.is_cuda and no_empty_row and not torch.compiler.is_compiling():
-        return cuda_forward(query, key, value, causal=causal)
-    return forward(query, key, value, allowed, causal=causal)
+    pair = _fastest(query, key, value, allowed, causal)
+    output, saved = pair.forward(query, key, value, allowed, causal=causal)
+    return output, (*saved, pair.backward)
 
 
 def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    return {4: cuda_backward, 5: backward, 7: cpu_backward}[len(saved)](saved, gradient)
+    found: tuple[Tensor | None, ...] = saved[-1](saved[:-1], gradient)
+    return found
+
+
+def _fastest(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, causal: bool) -> Pair:
+    """The kernel for this device where it takes these inputs, else the definition."""
+    sizes_fit = query.dim() == 4 and query.shape[-1] == value.shape[-1] and query.numel() and key.numel()
+    if sizes_fit and query.is_cpu and (allowed is None or allowed.dim() in (2, 4)):
+        return Pair(cpu_forward, cpu_backward)
+    no_empty_row = allowed is None and (not causal or query.shape[-2] <= key.shape[-2])
+    if sizes_fit and query.is_cuda and no_empty_row and not torch.compiler.is_compiling():
+        return Pair(cuda_forward, cuda_backward)
+    return Pair(forward, backward)
 
 
 def cpu_forward(
@@ -99,11 +107,13 @@ def cpu_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
     return *found, None
 
 
-def cuda_forward(query: Tensor, key: Tensor, value: Tensor, *, causal: bool = True) -> tuple[Tensor, Saved]:
+def cuda_forward(
+    query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None, *, causal: bool = True
+) -> tuple[Tensor, Saved]:
     """PyTorch chooses among its kernels by GPU, type and sizes, and each has its own backward: its graph is kept."""
     query, key, value = (tensor.detach().requires_grad_() for tensor in (query, key, value))
-    square = causal and query.shape[-2] == key.shape[-2]
-    seen = None if square else _seen_keys(query, key, None, causal)
+    square = causal and allowed is None and query.shape[-2] == key.shape[-2]
+    seen = None if square else _seen_keys(query, key, allowed, causal)
     with torch.enable_grad():
         output = scaled_dot_product_attention(query, key, value, attn_mask=seen, is_causal=square)
     return output.detach(), (query, key, value, output)
