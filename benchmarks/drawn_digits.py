@@ -173,8 +173,8 @@ def measure(
     """Accuracy in percent by style, and of the clean digits, for `count` digits that `seed` chooses."""
     chosen = digits[np.random.default_rng(seed).choice(len(digits), count, replace=False)]
     found = {"clean": score(chosen.pixels, chosen.labels)} if shape == digits.pixels.shape[1:] else {}
-    for place, style in enumerate(STYLES):
-        chance = np.random.default_rng([seed, place])  # each style its own, so that one more changes no other
+    for position, style in enumerate(STYLES):
+        chance = np.random.default_rng([seed, position])  # each style its own, so that one more changes no other
         prepared = []
         for number, digit in enumerate(chosen.pixels):
             content = draw(digit, traits_of(style, chance), chance)
@@ -209,11 +209,12 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the drawings there")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    from kqv.training.digits import load_network
+    from kqv.systems.digits.classes import classes_of
+    from kqv.systems.digits.trained import load_network
     from kqv.training.run import Run
 
     run = Run.find(given.run)
-    model, shape = load_network(run), (run.classes["rows"], run.classes["columns"])
+    model, shape = load_network(run), (classes_of(run)["rows"], classes_of(run)["columns"])
     digits = getattr(load_digits("mnist"), given.split)
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)

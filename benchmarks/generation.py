@@ -23,6 +23,7 @@ from kqv.data.text.characters import Bytes
 from kqv.generation.generate import generate
 from kqv.generation.predictor import Cached, Predictor, Recomputing
 from kqv.generation.sampling import Sampling
+from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 
 
@@ -44,7 +45,7 @@ def main(
 ) -> None:
     """Write with and without the cache, in turn."""
     torch.manual_seed(1)
-    network = GPT(Bytes().size, tokens, model, heads, blocks, bias=False).eval()
+    network = GPT(Bytes().size, Architecture(tokens, model, heads, blocks, bias=False)).eval()
     times: dict[str, list[float]] = {"cached": [], "recomputing": []}
     for _ in range(repetitions):
         cached, ids = written(Cached(network), tokens - 1)

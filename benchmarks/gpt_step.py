@@ -26,6 +26,7 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.plain_gpt import PlainGPT, plain_loss
+from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 from kqv.operations import cross_entropy
 
@@ -91,7 +92,7 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     torch.manual_seed(0)
-    ours = GPT(vocab, context, model, heads, blocks, bias, written_out=written_out)
+    ours = GPT(vocab, Architecture(context, model, heads, blocks, bias), written_out)
     plain = PlainGPT(vocab, context, model, heads, blocks, bias)
     plain.load_state_dict(ours.state_dict())
     text = torch.randint(0, vocab, (batch, context + 1))

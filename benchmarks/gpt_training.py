@@ -26,9 +26,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from kqv.data.sources import SOURCES, find
+
 HERE = Path(__file__).resolve().parent
 TWIN = [sys.executable, str(HERE / "plain_training.py")]
-SHAKESPEARE = Path(os.environ.get("KQV_DATA", "."), "tinyshakespeare", "input.txt")
+_SOURCE = SOURCES["shakespeare"]
+SHAKESPEARE = find(_SOURCE, _SOURCE.files[0]) or Path("tinyshakespeare", "input.txt")
 LARGE = {"blocks": 6, "heads": 6, "model": 384, "context": 256, "batch": 16}
 
 

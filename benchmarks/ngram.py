@@ -22,10 +22,12 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kqv.cli.texts import announce_tokenizer, load_text_with_progress, tokenized_with_progress
+
+from kqv.data.text.corpora import load_text
 from kqv.data.text.tokenizers import make_tokenizer
+from kqv.data.text.tokens import tokenized
 from kqv.errors import Error
-from kqv.evaluation import TextScores
+from kqv.evaluation.text import TextScores
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -67,7 +69,7 @@ class KneserNey:
         """p(ids[i] | the tokens before, at most order−1) for each place of `ids[position]`."""
         tokens = ids.astype(np.int64)
         found = np.full(len(tokens), 1 / self.vocab)
-        number = np.zeros(len(tokens), np.int64)  # of the n-gram that ends at each place; −1 where training has none
+        number = np.zeros(len(tokens), np.int64)  # of the n-gram that ends at each position; −1 where training has none
         context = number  # of the n-gram before it, here the empty one
         for level in self.levels:
             number = _looked_up(level.keys, context, tokens, self.vocab)
@@ -98,10 +100,10 @@ class KneserNey:
 
 
 def _looked_up(keys: Integers, context: Integers, tokens: Integers, vocab: int) -> Integers:
-    """The number of the n-gram of each place, or −1."""
+    """The number of the n-gram of each position, or −1."""
     wanted = np.where(context >= 0, context * vocab + tokens, -1)
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[place] == wanted, place, -1)
+    position = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[position] == wanted, position, -1)
 
 
 def _level(keys: Integers, counts: Integers, contexts: int, vocab: int) -> Level:
@@ -135,10 +137,9 @@ def main(
 ) -> None:
     """Score an n-gram model with interpolated Kneser–Ney smoothing on a text's validation split."""
     try:
-        corpus = load_text_with_progress(data)
-        announce_tokenizer(corpus, tokenizer)
+        corpus = load_text(data)
         vocabulary = make_tokenizer(corpus, tokenizer)
-        tokens = tokenized_with_progress(corpus, vocabulary)
+        tokens = tokenized(corpus, vocabulary)
         model = KneserNey(tokens.train, vocabulary.size, order)
     except Error as failure:
         raise SystemExit(f"error: {failure}") from None

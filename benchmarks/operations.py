@@ -69,7 +69,7 @@ def jobs(sizes: Sizes) -> list[Job]:
     logits, targets = torch.randn(batch, position, vocab), torch.randint(vocab, (batch, position))
     weight, bias = torch.randn(4 * model, model), torch.zeros(4 * model)
     gain, shift = torch.ones(model), torch.zeros(model)
-    dropped, places = ours.draw_mask(x, 0.1), torch.arange(position)
+    dropped, positions = ours.draw_mask(x, 0.1), torch.arange(position)
 
     def job(operation: Operation, plain: Callable[..., Tensor] | None, *inputs: Tensor, **options: Any) -> Job:
         return Job(operation, plain, inputs, options)
@@ -93,8 +93,8 @@ def jobs(sizes: Sizes) -> list[Job]:
         job(ours.rms_norm, lambda x, weight: F.rms_norm(x, weight.shape, weight, 1e-6), x, gain),
         job(ours.dropout, lambda x, mask, probability: F.dropout(x, probability), x, dropped, probability=0.1),
         job(ours.embedding, lambda weight, ids: F.embedding(ids, weight), torch.randn(vocab, model), targets),
-        job(ours.sinusoidal, None, places, model=model),
-        job(ours.rotary, None, queries, places),
+        job(ours.sinusoidal, None, positions, model=model),
+        job(ours.rotary, None, queries, positions),
         job(ours.squared_error, F.mse_loss, x, other),
         job(
             ours.cross_entropy,

@@ -82,9 +82,9 @@ def main() -> None:
         started = time.perf_counter()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, words.steps)
-        places = torch.randint(len(train) - words.context, (words.batch,)).tolist()
-        x = torch.stack([train[place : place + words.context] for place in places])
-        y = torch.stack([train[place + 1 : place + 1 + words.context] for place in places])
+        positions = torch.randint(len(train) - words.context, (words.batch,)).tolist()
+        x = torch.stack([train[position : position + words.context] for position in positions])
+        y = torch.stack([train[position + 1 : position + 1 + words.context] for position in positions])
         loss = plain_loss(model(x), y)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 import torch
 
+from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 from kqv.operations import cross_entropy
 from kqv.trace.trace import Trace
@@ -51,8 +52,8 @@ def seconds(run: Callable[[], None]) -> float:
 def measure(pairs: int, batch: int, context: int, channels: int) -> dict[str, float]:
     """Medians in milliseconds, and the ratios of each pair's medians."""
     torch.manual_seed(0)
-    plain = GPT(65, context, channels, 4, 4)
-    written = GPT(65, context, channels, 4, 4, written_out=True)
+    plain = GPT(65, Architecture(context, channels, 4, 4))
+    written = GPT(65, Architecture(context, channels, 4, 4), written_out=True)
     ids, targets = torch.randint(65, (batch, context)), torch.randint(65, (batch, context))
     step = step_of(plain, ids, targets)
     runs = {"untraced": step, "written_out": step_of(written, ids, targets), "traced": traced(plain, step)}

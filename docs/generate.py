@@ -10,20 +10,24 @@ In a guide, a block is generated where a comment names the command; everything u
     ...
     ```
 
-`| last 5` in the comment shows the last five lines alone, `| section blocks.0` the paragraph under that heading;
-`| fails` is for what is meant to end with an error. The same comment can stand for four other things:
+`| last 5` in the comment shows the last five lines alone, `| section blocks.0` the paragraph under that heading,
+`| brief` cells without the list of their sources and the check; `| fails` is for what is meant
+to end with an error. The same comment can stand for four other things:
 
     <!-- python -->                   Python code; what it prints comes in a block of its own below
     <!-- body of rebuild/NAME.py -->  the body that a learner writes into the form of an exercise
     <!-- file rebuild/NAME.py -->     the file as it stands then
     <!-- code of kqv.NAME -->         the lines of a function or class of kqv
 
-All of it runs in one temporary folder, in the order in which it stands, so that what one makes the next can use.
-Figures (PNG) that commands write there are kept in guide/pictures.
+The guide runs in one temporary folder, in the order in which it stands, so that what one makes the next can use.
+The README, which has such blocks too, runs in another.
+Figures (PNG) that commands write there are kept in guide/pictures. The diagrams beside them are drawn by drawings.py,
+the pictures of a real model and of a page by screenshots.py.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
@@ -38,10 +42,11 @@ from typing import Any
 DOCS = Path(__file__).parent
 GUIDE = DOCS / "guide"
 REFERENCE = DOCS / "reference"
+README = DOCS.parent / "README.md"
 PICTURES = GUIDE / "pictures"
 _BLOCK = re.compile(
     r"<!-- (?P<what>\$ [^\n]+?|python|(?:body of|file|code of) [^\n]+?)"
-    r"(?: \| (?:(?P<fails>fails)|last (?P<last>\d+)|section (?P<section>[^\n]+?)))? -->\n"
+    r"(?: \| (?:(?P<fails>fails)|(?P<brief>brief)|last (?P<last>\d+)|section (?P<section>[^\n]+?)))? -->\n"
     r"```[a-z]*\n(?P<content>.*?)```(?:\n```\n(?P<printed>.*?)```)?",
     re.DOTALL,
 )
@@ -98,6 +103,8 @@ def shown(block: re.Match[str], output: str) -> str:
     head, what = block[0].partition("\n")[0], block["what"]
     if block["last"] is not None:
         output = "".join(["…\n", *output.splitlines(keepends=True)[-int(block["last"]) :]])
+    if block["brief"] is not None:
+        output = brief(output)
     if block["section"] is not None:
         output = f"…\n\n{section(output, block['section'])}\n\n…\n"
     if what.startswith("$ "):
@@ -105,6 +112,22 @@ def shown(block: re.Match[str], output: str) -> str:
     if what == "python":
         return f"{head}\n```python\n{block['content']}```" + (f"\n```\n{output}```" if output else "")
     return f"{head}\n```python\n{output}```"
+
+
+def brief(output: str) -> str:
+    """The cells of an output, with one `…` in place of where each one's numbers come from and how they were checked."""
+    kept: list[str] = []
+    left_out = -1  # how far in what is left out begins; −1: nothing is
+    for line in output.splitlines():
+        deep = len(line) - len(line.lstrip())
+        if re.match(r" +(from|chosen by|check) ", line):
+            left_out = deep
+            if kept[-1] != f"{' ' * deep}…":
+                kept.append(f"{' ' * deep}…")
+        elif left_out < 0 or deep <= left_out:
+            left_out = -1
+            kept.append(line)
+    return "".join(f"{line}\n" for line in kept)
 
 
 def section(output: str, heading: str) -> str:
@@ -137,7 +160,7 @@ def operations_page() -> str:
         lines += ["", "| tensor | dimensions |", "| --- | --- |"]
         lines += [f"| {name} | `[{axes.replace(' ', ', ')}]` |" for name, axes in operation.dimensions.items()]
         kernel = "the definition, or PyTorch's kernels where they are faster" if operation.kernel else "the definition"
-        options = ", ".join(f"`{name}` ({default!r})" for name, default in operation.options.items())
+        options = ", ".join(f"`{name}` ({_default(value)})" for name, value in operation.options.items())
         lines += [
             "",
             f"Runs: {kernel}." + (f" Options: {options}." if options else ""),
@@ -145,6 +168,10 @@ def operations_page() -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def _default(value: Any) -> str:
+    return "required" if value is inspect.Parameter.empty else repr(value)
 
 
 def commands_page() -> str:
@@ -172,11 +199,13 @@ def generated(keep_pictures: bool = False) -> dict[Path, str]:
     """Every generated page with its content; the guides' figures are kept on demand."""
     pages = {REFERENCE / "operations.md": operations_page(), REFERENCE / "commands.md": commands_page()}
     with tempfile.TemporaryDirectory() as folder:
-        for path in sorted(GUIDE.glob("*.md")):
-            pages[path] = guide_page(path.read_text(encoding="utf-8"), Path(folder))
+        for path in [README, *sorted(GUIDE.glob("*.md"))]:
+            place = Path(folder) / ("readme" if path == README else "guide")  # its `latest` is its own
+            place.mkdir(exist_ok=True)
+            pages[path] = guide_page(path.read_text(encoding="utf-8"), place)
         if keep_pictures:
             PICTURES.mkdir(exist_ok=True)
-            for figure in Path(folder).glob("*.png"):
+            for figure in (Path(folder) / "guide").glob("*.png"):
                 shutil.copy(figure, PICTURES)
     return pages
 
@@ -206,9 +235,9 @@ def main() -> int:
         elif before != content:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
-            sys.stdout.write(f"wrote {path.relative_to(DOCS)}\n")
+            sys.stdout.write(f"wrote {path.relative_to(DOCS.parent)}\n")
     for path in stale:
-        sys.stderr.write(f"{path.relative_to(DOCS)} is out of date; run: python docs/generate.py\n")
+        sys.stderr.write(f"{path.relative_to(DOCS.parent)} is out of date; run: python docs/generate.py\n")
     return 1 if stale else 0
 
 

@@ -1,5 +1,8 @@
 """kqv: from a neural network to GPT, with every number in view.
 
+trained = kqv.train("gpt", data="my-text.txt", minutes=2)
+trained.model.generate("Once")
+
 model = kqv.load("runs/digits-1")
 model.classify(pictures)
 
@@ -20,20 +23,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kqv.data.columns import load_data_wrapper as load_data_wrapper
-    from kqv.loading import load as load
     from kqv.models.network import Network as Network
-    from kqv.trace.recorder import note as note
+    from kqv.recording import note as note
+    from kqv.systems.loading import load as load
+    from kqv.systems.training import train as train
     from kqv.trace.trace import Trace as Trace
 
 __version__ = version("kqv")
-__all__ = ["Network", "Trace", "load", "load_data_wrapper", "note"]
+__all__ = ["Network", "Trace", "load", "load_data_wrapper", "note", "train"]
 
 _HOMES = {
     "Network": "kqv.models.network",
     "Trace": "kqv.trace.trace",
-    "load": "kqv.loading",
+    "load": "kqv.systems.loading",
     "load_data_wrapper": "kqv.data.columns",
-    "note": "kqv.trace.recorder",
+    "note": "kqv.recording",
+    "train": "kqv.systems.training",
 }
 
 
@@ -42,3 +47,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'kqv' has no attribute {name!r}; it has: {', '.join(__all__)}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, also those that are imported when they are first used."""
+    return [*__all__, "__version__"]

@@ -16,28 +16,30 @@ VOCABULARY: dict[str, str] = {
     "row": "rows of a picture",
     "column": "columns of a picture",
     "pixel": "pixels of a picture, row by row",
-    "kernel_row": "rows of a kernel, the small window of weights of a convolution",
+    "kernel_row": "rows of a convolution's kernel, its small window of weights",
     "kernel_column": "columns of a kernel",
-    "out_row": "rows of what a convolution or a pooling makes of a picture",
+    "out_row": "rows of the output of a convolution or a pooling",
     "out_column": "columns of the same",
-    "in": "numbers that go into a layer, for each example",
-    "out": "numbers that come out of a layer, for each example",
+    "in": "inputs of a layer",
+    "out": "outputs of a layer",
     "class": "classes that a classifier tells apart",
-    "position": "places of a sequence",
-    "query": "places that ask",
-    "key": "places that are asked; also where the values stand",
+    "position": "positions of a sequence: one for each token",
+    "source": "positions of the text that an encoder reads, where a decoder's own text is `position`",
+    "query": "positions that attend: rows of the attention matrix",
+    "key": "positions attended to: columns of the attention matrix, and positions of the values",
     "head": "attention heads",
     "key_head": "heads of keys and values, each shared by a group of query heads",
-    "group": "query heads that share a head of keys",
-    "channel": "numbers of one head",
-    "model": "numbers that stand for one token between the layers",
-    "hidden": "numbers inside a feed-forward part",
-    "joined": "queries, keys and values of all heads side by side",
+    "group": "query heads that share one head of keys",
+    "channel": "numbers of one head's query, key or value",
+    "model": "numbers that represent a token between the blocks: the width of the model",
+    "hidden": "numbers inside a feed-forward network",
+    "joined": "queries, keys and values of all heads, side by side",
     "vocab": "tokens of the vocabulary",
+    "source_vocab": "tokens of the source's vocabulary, where it has one of its own",
 }
 """Every dimension's name, with what it counts."""
 
-PASS_WIDE = frozenset({"batch", "model", "vocab", "class"})
+PASS_WIDE = frozenset({"batch", "model", "vocab", "source_vocab", "class"})
 """Dimensions with one size in a whole pass; all others are bound anew by each call of a module."""
 
 
@@ -50,7 +52,7 @@ def parse(dimensions: str) -> tuple[str, ...]:
             known = ", ".join(VOCABULARY)
             raise DimensionError(f"unknown dimension {name!r} in {dimensions!r}; the vocabulary has: {known}")
     if len(set(names)) != len(names):
-        raise DimensionError(f"a dimension stands twice in {dimensions!r}; each axis needs a name of its own")
+        raise DimensionError(f"a dimension appears twice in {dimensions!r}; each axis needs a name of its own")
     return names
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from kqv.errors import ADVICE, RunError
-from kqv.files import reason, written_atomically
+from kqv.files import parsed_json, reason, written_atomically
+from kqv.files.directory import Directory
 
 Tensors = dict[str, Tensor]
 Content = TypeVar("Content")
+
+_SEAL = "seal"
+_KINDS = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
+    torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
+}  # fmt: skip
 
 
 def all_finite(tensors: Tensors) -> bool:
@@ -58,36 +65,88 @@ def fits(name: str, given: Tensor, wanted: Tensor, origin: str) -> None:
         raise RunError(f"{origin} is damaged: {name} has numbers that are infinite or none at all; {ADVICE}")
 
 
-def write_tensors(path: Path, tensors: Tensors, header: dict[str, Any] | None = None) -> None:
-    """Write tensors and a JSON header to a safetensors file, atomically."""
-    # one entry alone: safetensors writes several in a random order, and files could not be compared
-    metadata = {"format": "pt"} if header is None else {"kqv": json.dumps(header)}
-    with written_atomically(path) as temporary:
-        contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        try:
-            save_file(contiguous, temporary, metadata=metadata)
-            temporary.chmod(mode)  # safetensors leaves files that only their owner may read
-        except SafetensorError as failure:  # it wraps the system's errors: a full or read-only disk
-            raise _as_os_error(failure) from None
+def write_tensors(
+    path: Path, tensors: Tensors, header: dict[str, Any] | None = None, run: str | None = None,
+    directory: Directory | None = None,
+) -> None:  # fmt: skip
+    """Write tensors to a safetensors file, atomically; in the held `directory`, where one is given.
+
+    With a JSON header comes a seal: a digest of it and of the tensors, and the identity of the `run` that they belong
+    to. Raises `Error` in one line when the disk refuses.
+    """
+    with written_atomically(path) if directory is None else directory.replaced(path.name) as file:
+        write_to(file, tensors, header, run)
 
 
-def _as_os_error(failure: SafetensorError) -> OSError:
-    """The system's error inside safetensors' own, which carries its number as text: `(os error 28)`."""
-    text = str(failure)
-    number = text.rpartition("os error ")[2].split(")")[0]
-    return OSError(int(number) if number.isdigit() else 0, text)
+def write_to(file: BinaryIO, tensors: Tensors, header: dict[str, Any] | None, run: str | None) -> None:
+    """Write tensors in safetensors' format: the length of the description, the description as JSON, the numbers.
+
+    These go to the file as they lie in memory, without a copy.
+    """
+    on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"format": "pt"}
+    if header is not None:  # one entry alone, as other writers of the format do not keep the order of several
+        seal = {"sha256": digest(on_cpu, header), "run": run}
+        metadata = {"kqv": json.dumps(header | {_SEAL: seal}, allow_nan=False)}
+    order = sorted(on_cpu, key=lambda name: (-on_cpu[name].element_size(), name))  # so that each stands aligned
+    described: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    for name in order:
+        begin, end = end, end + on_cpu[name].nbytes
+        shape = list(on_cpu[name].shape)
+        described[name] = {"dtype": _KINDS[on_cpu[name].dtype], "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(described, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little") + text)
+    for name in order:
+        file.write(_bytes_of(on_cpu[name]))
 
 
-def read_tensors(path: Path) -> tuple[Tensors, dict[str, Any]]:
-    """Tensors and JSON header of a safetensors file; `RunError` when it is missing or damaged."""
-    return opened(path, lambda file: ({name: file.get_tensor(name) for name in file.keys()}, header_of(file)))  # noqa: SIM118
+def digest(tensors: Tensors, header: dict[str, Any] | None = None) -> str:
+    """SHA-256 of tensors, with their names, kinds and shapes, and of a JSON header."""
+    described = {name: [_KINDS[tensor.dtype], list(tensor.shape)] for name, tensor in tensors.items()}
+    found = hashlib.sha256(json.dumps([header, described], sort_keys=True, allow_nan=False).encode())
+    for name in sorted(tensors):
+        found.update(_bytes_of(tensors[name].detach().cpu().contiguous()))
+    return found.hexdigest()
+
+
+def _bytes_of(tensor: Tensor) -> memoryview:
+    """A contiguous tensor's memory as bytes, without a copy."""
+    return tensor.reshape(-1).view(torch.uint8).numpy().data
+
+
+def read_tensors(path: Path, run: str | None = None) -> tuple[Tensors, dict[str, Any]]:
+    """Tensors and JSON header of a safetensors file; `RunError` when it is missing or damaged, or does not belong to
+    the `run` of an identity. Files without a seal are taken as they are, except for such a run."""
+    tensors, header, seal = opened(
+        path,
+        lambda file: ({name: file.get_tensor(name) for name in file.keys()}, header_of(file), _seal_of(file)),  # noqa: SIM118
+    )
+    if run is not None and seal.get("run") != run:
+        raise RunError(f"{path} does not belong to this run, but to another one or to none: {ADVICE}")
+    if seal and seal.get("sha256") != digest(tensors, header):
+        raise RunError(f"{path} is damaged: what it holds is not what was written (its checksum differs): {ADVICE}")
+    return tensors, header
 
 
 def header_of(file: Any) -> dict[str, Any]:
     """The JSON header of an open file."""
-    header: dict[str, Any] = json.loads((file.metadata() or {}).get("kqv", "{}"))
+    header: dict[str, Any] = _metadata_of(file)
+    return {key: value for key, value in header.items() if key != _SEAL}
+
+
+def _seal_of(file: Any) -> dict[str, Any]:
+    seal = _metadata_of(file).get(_SEAL, {})
+    if not isinstance(seal, dict):
+        raise ValueError("its seal is none")
+    return seal
+
+
+def _metadata_of(file: Any) -> dict[str, Any]:
+    header = parsed_json((file.metadata() or {}).get("kqv", "{}"))
+    if not isinstance(header, dict):
+        raise ValueError("its header is not JSON object")
     return header
 
 

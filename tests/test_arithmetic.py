@@ -1,4 +1,4 @@
-"""Expressions against NumPy: values, the scale of rounding errors, places, and the text that is shown."""
+"""Expressions against NumPy: values, the scale of rounding errors, positions, and the text that is shown."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from kqv.arithmetic import (
     erf,
     exp,
     log,
+    log1p,
     logistic,
     number,
     sine,
@@ -96,6 +97,7 @@ a, b, c = operand(A, "a"), operand(B, "b"), operand(C, "c")
         (3.0 / exp(b[:]), 3 / np.exp(B)),
         (Power(a[...], 3), A**3),
         (log(exp(c[...])), C),
+        (log1p(exp(c[...])), np.log1p(np.exp(C))),
         (sqrt(Power(b[:], 2)), np.abs(B)),
         (tanh(a[...]) + sine(a[...]) * cosine(a[...]), np.tanh(A) + np.sin(A) * np.cos(A)),
         (erf(b[:]), np.array([math.erf(x) for x in B])),
@@ -126,12 +128,12 @@ def test_values_are_numpys(expression: Expression, expected: Array) -> None:
         np.testing.assert_allclose(expression.at((1,)).values(), np.asarray(expected)[1], rtol=1e-13, atol=1e-15)
 
 
-def test_places_outside_are_refused() -> None:
+def test_positions_outside_are_refused() -> None:
     for index in ((3, 0), (0, 4), (-4, 0)):
         with pytest.raises(IndexError):
             a[index]
     for wrong in (lambda: a[0], lambda: a[0, 0, 0], lambda: a.pick(1)):
-        with pytest.raises(IndexError, match="places given for 2 axes"):
+        with pytest.raises(IndexError, match="positions given for 2 axes"):
             wrong()
     assert a[-1, 0].label() == "a[2, 0]"
 
@@ -163,7 +165,7 @@ def applied(name: str, argument: Tree) -> Tree:
 
 
 trees = st.recursive(
-    st.integers(0, 3).map(lambda place: lambda leaves, functions: leaves[place]),
+    st.integers(0, 3).map(lambda position: lambda leaves, functions: leaves[position]),
     lambda below: (
         st.builds(combined, st.sampled_from(_COMBINATIONS), below, below)
         | st.builds(applied, st.sampled_from(sorted(_SHOWN)), below)
@@ -185,12 +187,21 @@ def test_single_precision_agrees_within_the_scale(tree: Tree, values: list[float
 def test_scale_of_a_sum_is_the_sum_of_sizes() -> None:
     assert float(Sum(a[...]).scale()) == pytest.approx(np.abs(A).sum())
     assert float(Sum(a[0, :] * b[:]).scale()) == pytest.approx(np.abs(A[0] * B).sum())
-    assert float((a[0, 0] - b[0]).scale()) == pytest.approx(abs(A[0, 0]) + abs(B[0]))
+    assert float((a[0, 0] - b[0] + a[0, 1]).scale()) == pytest.approx(abs(A[0, 0]) + abs(B[0]) + abs(A[0, 1]))
+    assert float((a[0, 0] * 3.0 - b[0]).scale()) == pytest.approx(abs(3 * A[0, 0]) + abs(B[0]))
+    assert float((a[0, 0] - 0.1).scale()) == pytest.approx(abs(A[0, 0]) + 0.1)  # 0.1 is rounded, unlike 0.5
     assert float(Max(b[:]).scale()) == pytest.approx(abs(B.max()))
 
 
+def test_a_difference_of_exact_numbers_is_rounded_once() -> None:
+    largest = Named("max", Max(a[0, :]))
+    for difference in (a[0, 0] - b[0], 1.0 - b[1], largest - a[0, 1], -a[0, 0] + 0.5, a[...] - Column(Max(a[...], 1))):
+        np.testing.assert_allclose(difference.scale(), np.abs(difference.values()))
+    assert float(exp(scalar(1000) - scalar(999)).scale()) == pytest.approx(2 * math.e)
+
+
 def test_a_function_passes_on_the_error_of_its_argument() -> None:
-    difference = scalar(1000) - scalar(999)
+    difference = scalar(500) * 2.0 - scalar(999)
     assert float(exp(difference).scale()) == pytest.approx(math.e + math.e * 1999)
     assert float(Power(difference, 2).scale()) == pytest.approx(1 + 2 * 1998)
     assert float((difference * difference).scale()) == pytest.approx(1 + 2 * 1998)
@@ -259,7 +270,7 @@ def test_long_sums_show_the_largest_terms_and_the_rest_as_one() -> None:
     assert text(Sum(x), terms=2) == "−9 + 4 + [4 more: −1.25]"
     assert text(Max(x), terms=2) == "max(1, 4, … 4 smaller)"
     assert text(Argmax(x), terms=2) == "argmax(2: 1, 3: 4, … 4 smaller)"
-    parts = tuple(x.at((place,)) for place in range(6))
+    parts = tuple(x.at((position,)) for position in range(6))
     assert text(Total(parts), terms=2) == "−9 + 4 + [4 more: −1.25]"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "kqv"
 
 # A part may import from itself and from the parts named here. Lower parts never import higher ones.
-BASE = {"errors", "dimensions"}
+GROUND = {"errors", "files", "memory", "threads", "tensors", "dimensions", "arithmetic", "recording", "visible"}
+MATHEMATICS = GROUND | {"operations", "models"}
+USE = MATHEMATICS | {"trace", "data", "generation", "evaluation", "interchange"}
+TRAINED = USE | {"training", "systems"}
 ALLOWED = {
     "errors": set(),
     "files": {"errors"},
@@ -20,61 +24,22 @@ ALLOWED = {
     "tensors": {"errors", "files"},
     "threads": set(),
     "memory": set(),
+    "visible": set(),
     "arithmetic": set(),
-    "trace": BASE | {"arithmetic", "files"},
-    "operations": BASE | {"arithmetic", "trace"},
+    "recording": {"errors"},
+    "operations": GROUND,
+    "models": GROUND | {"operations"},
+    "trace": MATHEMATICS,
     "data": {"errors", "files"},
-    "models": BASE | {"tensors", "threads", "trace", "operations"},
-    "generation": BASE | {"trace", "operations", "models", "data"},
-    "evaluation": BASE | {"trace", "operations", "models"},
-    "plots": {"errors", "files", "evaluation", "models"},
-    "training": BASE
-    | {
-        "arithmetic",
-        "files",
-        "tensors",
-        "threads",
-        "memory",
-        "trace",
-        "operations",
-        "models",
-        "evaluation",
-        "data",
-        "generation",
-    },
-    "experiments": {"errors", "training"},
-    "interchange": BASE
-    | {
-        "arithmetic",
-        "files",
-        "tensors",
-        "threads",
-        "trace",
-        "operations",
-        "models",
-        "evaluation",
-        "data",
-        "generation",
-        "training",
-    },
-    "loading": {"errors", "models", "training", "interchange"},
-    "workshop": BASE | {"arithmetic", "files", "operations", "models", "training", "evaluation", "data"},
-    "cli": BASE
-    | {
-        "files",
-        "tensors",
-        "trace",
-        "operations",
-        "models",
-        "generation",
-        "plots",
-        "evaluation",
-        "training",
-        "data",
-        "workshop",
-        "experiments",
-        "interchange",
-    },
+    "generation": MATHEMATICS | {"trace", "data"},
+    "evaluation": MATHEMATICS | {"trace", "data"},
+    "interchange": MATHEMATICS | {"data"},
+    "training": USE,
+    "systems": USE | {"training"},
+    "experiments": TRAINED,
+    "workshop": TRAINED,
+    "plots": USE,
+    "cli": TRAINED | {"experiments", "workshop", "plots"},
     "__main__": {"cli"},
 }
 
@@ -118,3 +83,66 @@ def test_import_kqv_stays_light(heavy: str) -> None:
 def test_the_command_line_imports_torch_only_where_it_is_used() -> None:
     code = "import sys, kqv.cli.main; sys.exit(bool({'torch', 'numpy', 'sklearn'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+RENDERING = {"kqv.trace.trace", "kqv.trace.explanation", "kqv.trace.ancestry"}
+"""Facades that render a trace: for `__str__`, notebooks and files they import the views, which know them."""
+
+
+def module_of(path: Path) -> str:
+    """`kqv/trace/cells.py` is `kqv.trace.cells`, `kqv/trace/__init__.py` is `kqv.trace`."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def graph() -> dict[str, set[str]]:
+    """What each module imports, also inside functions and for types; without the views that facades render with."""
+    modules = {module_of(path): path for path in FILES}
+    found: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        wanted = set()
+        for imported in imports_of(path):
+            while imported not in modules and "." in imported:  # a name of a module is that module
+                imported = imported.rpartition(".")[0]
+            wanted.add(imported)
+        views = {one for one in wanted if one.startswith("kqv.trace.views") and name in RENDERING}
+        found[name] = (wanted & modules.keys()) - views - {name}
+    return found
+
+
+def circle_of(found: dict[str, set[str]]) -> list[str]:
+    """One circle of imports as a path of modules; empty where there is none."""
+    done: set[str] = set()
+
+    def walk(name: str, way: list[str]) -> list[str]:
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return []
+        for imported in sorted(found[name]):
+            circle = walk(imported, [*way, name])
+            if circle:
+                return circle
+        done.add(name)
+        return []
+
+    return next((circle for name in sorted(found) if (circle := walk(name, []))), [])
+
+
+def test_no_circle_of_imports() -> None:
+    assert circle_of({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a", "b", "c", "a"]
+    assert circle_of(graph()) == []
+
+
+def test_only_the_table_knows_the_systems_names() -> None:
+    """No `if system == "gpt"`: what is special about a system stands in its room."""
+    pattern = re.compile(r"""[=!]= ?["'](digits|gpt)["']|["'](digits|gpt)["'] ?[=!]=""")
+    rooms = PACKAGE / "systems"
+    found = [
+        f"{path}:{number}"
+        for path in FILES
+        if rooms not in path.parents
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if pattern.search(line)
+    ]
+    assert found == []

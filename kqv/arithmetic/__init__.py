@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from kqv.arithmetic.elements import Elements, Operand, Source
 from kqv.arithmetic.expression import (
+    UNDERFLOW,
     Array,
     Binary,
     Constant,
@@ -25,12 +26,13 @@ from kqv.arithmetic.expression import (
     number,
     walk,
 )
-from kqv.arithmetic.functions import Function, Power, cosine, erf, exp, log, logistic, sign, sine, sqrt, tanh
+from kqv.arithmetic.functions import Function, Power, cosine, erf, exp, log, log1p, logistic, sign, sine, sqrt, tanh
 from kqv.arithmetic.reductions import Argmax, Max, Mean, Reduction, Sum, Total
 from kqv.arithmetic.structure import Choice, Column, Named
 
 __all__ = [
+    "UNDERFLOW",
     "Argmax", "Array", "Binary", "Choice", "Column", "Constant", "Elements", "Expression", "Function",
     "Index", "Max", "Mean", "Named", "Negative", "Operand", "Power", "Reduction", "Rendering", "Shape", "Source", "Sum",
-    "Total", "cosine", "erf", "exp", "log", "logistic", "number", "sign", "sine", "sqrt", "tanh", "walk",
+    "Total", "cosine", "erf", "exp", "log", "log1p", "logistic", "number", "sign", "sine", "sqrt", "tanh", "walk",
 ]  # fmt: skip

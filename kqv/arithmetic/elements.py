@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape, number
+from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape
 
 
 class Source(Protocol):
@@ -21,7 +21,7 @@ class Source(Protocol):
         """Name of one element, such as `layers.0.a[0, 7]`."""
 
     def read(self, axes: Sequence[Array]) -> Array:
-        """The elements at the outer product of `axes` (one array of places for each axis), as float64."""
+        """The elements at the outer product of `axes` (one array of positions for each axis), as float64."""
 
 
 class Choosing(Source, Protocol):
@@ -30,8 +30,8 @@ class Choosing(Source, Protocol):
     def integer(self, index: Index) -> int:
         """One whole number."""
 
-    def places_of(self, value: int) -> Sequence[Index]:
-        """The places that have this value."""
+    def positions_of(self, value: int) -> Sequence[Index]:
+        """The positions that have this value."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Operand:
     """One tensor of an operation's call.
 
     `operand[index]` takes elements as a grid: each of the integers, slices, `...` and integer arrays in `index` says
-    which places of one axis. `operand.pick(rows, columns)` takes them one by one: places that belong together stand at
-    the same place of their arrays, which broadcast.
+    which positions of one axis. `operand.pick(rows, columns)` takes them one by one: positions that belong together
+    have the same index in their arrays, which broadcast.
     """
 
     source: Source
@@ -56,86 +56,91 @@ class Operand:
         if gap is not None:
             index = (*index[:gap], *[slice(None)] * (len(self.shape) - len(index) + 1), *index[gap + 1 :])
         if len(index) != len(self.shape):
-            raise IndexError(f"{len(index)} places given for {len(self.shape)} axes {list(self.shape)}")
+            raise IndexError(f"{len(index)} positions given for {len(self.shape)} axes {list(self.shape)}")
         kept = sum(not isinstance(item, (int, np.integer)) for item in index)
-        places: list[Array] = []
+        positions: list[Array] = []
         shape: list[int] = []
         for item, size in zip(index, self.shape, strict=True):
             if isinstance(item, (int, np.integer)):
-                places.append(_place(int(item), size))
+                positions.append(_position(int(item), size))
             else:
                 chosen = np.arange(size)[item]
-                places.append(chosen.reshape((-1,) + (1,) * (kept - len(shape) - 1)))
+                positions.append(chosen.reshape((-1,) + (1,) * (kept - len(shape) - 1)))
                 shape.append(len(chosen))
-        return Elements(self.source, tuple(places), tuple(shape))
+        return Elements(self.source, tuple(positions), tuple(shape))
 
-    def pick(self, *places: Array | int) -> Elements:
-        """The elements at places that are given for each axis and broadcast against each other."""
-        if len(places) != len(self.shape):
-            raise IndexError(f"{len(places)} places given for {len(self.shape)} axes {list(self.shape)}")
-        arrays = tuple(np.asarray(place) for place in places)
+    def pick(self, *positions: Array | int) -> Elements:
+        """The elements at positions that are given for each axis and broadcast against each other."""
+        if len(positions) != len(self.shape):
+            raise IndexError(f"{len(positions)} positions given for {len(self.shape)} axes {list(self.shape)}")
+        arrays = tuple(np.asarray(position) for position in positions)
         return Elements(self.source, arrays, np.broadcast_shapes(*(array.shape for array in arrays)))
 
     def integer(self, index: Index) -> int:
         """One whole number (an id, a target), which decides what is computed."""
         return cast(Choosing, self.source).integer(index)
 
-    def places_of(self, value: int) -> list[Index]:
-        """The places of a tensor of whole numbers that have this value."""
-        return list(cast(Choosing, self.source).places_of(value))
+    def positions_of(self, value: int) -> list[Index]:
+        """The positions of a tensor of whole numbers that have this value."""
+        return list(cast(Choosing, self.source).positions_of(value))
 
 
-def _place(place: int, size: int) -> Array:
-    if not -size <= place < size:
-        raise IndexError(f"place {place} of an axis of size {size}")
-    return np.asarray(place % size)
+def _position(position: int, size: int) -> Array:
+    if not -size <= position < size:
+        raise IndexError(f"position {position} of an axis of size {size}")
+    return np.asarray(position % size)
 
 
 @dataclass(frozen=True, eq=False)
 class Elements(Expression):
-    """Elements of one tensor: for each of its axes the places, as arrays that broadcast to the expression's shape."""
+    """Elements of one tensor: positions along each of its axes, as arrays that broadcast to the expression's shape."""
 
     source: Source
-    places: tuple[Array, ...]
+    positions: tuple[Array, ...]
     size: Shape
 
     def _shaped(self) -> Shape:
         return self.size
 
     def _evaluated(self) -> Array:
-        # the source reads grids: read the smallest one that has all the places, and take them from it
+        # the source reads grids: read the smallest one that has all the positions, and take them from it
         axes, spots = [], []
-        for place in self.places:
-            axis, spot = np.unique(place, return_inverse=True)
+        for position in self.positions:
+            axis, spot = np.unique(position, return_inverse=True)
             axes.append(axis)
-            spots.append(spot.reshape(place.shape))
+            spots.append(spot.reshape(position.shape))
         return np.broadcast_to(self.source.read(axes)[tuple(spots)], self.size)
 
     def at(self, index: Index) -> Expression:
         if not index:
             return self
-        places = tuple(_restricted(place, index, len(self.size)) for place in self.places)
-        return Elements(self.source, places, self.size[len(index) :])
+        positions = tuple(_restricted(position, index, len(self.size)) for position in self.positions)
+        return Elements(self.source, positions, self.size[len(index) :])
 
     def label(self) -> str:
         """Name of the one element, such as `layers.0.a[0, 7]`."""
-        return self.source.label(tuple(int(place) for place in self.places))
+        return self.source.label(tuple(int(position) for position in self.positions))
 
     def labelled(self) -> Iterator[tuple[str, float]]:
         """Name and value of every element, in order."""
-        every = [np.broadcast_to(place, self.size).reshape(-1).tolist() for place in self.places]
+        every = [np.broadcast_to(position, self.size).reshape(-1).tolist() for position in self.positions]
         indices = zip(*every, strict=True) if every else iter([()])
         for index, value in zip(indices, self.values().reshape(-1).tolist(), strict=True):
             yield self.source.label(index), value
 
     def text(self, rendering: Rendering) -> str:
-        value = self.value()
-        rendering.sources[self.label()] = value
-        return number(value)
+        value, label = self.value(), self.label()
+        rendering.sources[label] = value
+        rendering.keep(label)
+        return rendering.number(value)
+
+    @property
+    def is_exact(self) -> bool:
+        return True
 
 
-def _restricted(place: Array, index: Index, depth: int) -> Array:
-    """An array of places that broadcasts to `depth` axes, at one place of the leading ones."""
-    missing = depth - place.ndim
-    own = tuple(0 if size == 1 else at for size, at in zip(place.shape, index[missing:], strict=False))
-    return np.asarray(place[own])
+def _restricted(position: Array, index: Index, depth: int) -> Array:
+    """An array of positions that broadcasts to `depth` axes, at one position of the leading ones."""
+    missing = depth - position.ndim
+    own = tuple(0 if size == 1 else at for size, at in zip(position.shape, index[missing:], strict=False))
+    return np.asarray(position[own])

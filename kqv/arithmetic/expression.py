@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,17 +19,50 @@ UNDERFLOW = 1e5 * float(np.finfo(np.float32).tiny)
 """Added to the scale of products and functions: float32 rounds results below its smallest normal number to zero."""
 
 
+SIGNIFICANT = 6
+"""Digits of a number that is shown as a result."""
+
+_MOST_DIGITS = 17  # a number in double precision has no more
+
+
 class Rendering:
-    """What a text of an expression shows: how many terms of a sum, which elements, which intermediate results."""
+    """What a text of an expression shows: how many terms of a sum, which elements, which intermediate results.
+
+    `digits` of each number stand in the text; `shown` says for each element and intermediate result with how many.
+    """
 
     def __init__(self, terms: int = 6) -> None:
-        self.terms = terms
+        self.terms, self.digits = terms, SIGNIFICANT
         self.sources: dict[str, float] = {}
         self.named: dict[tuple[str, float], Expression] = {}
+        self.shown: dict[str | tuple[str, float], int] = {}
+
+    def text_of(self, expression: Expression, digits: int = SIGNIFICANT) -> str:
+        """The expression's text, each number with as many digits as it takes that the arithmetic as it is printed gives
+        the expression's value to so many significant digits."""
+        value = expression.value()
+        unit = 10.0 ** (math.floor(math.log10(abs(value))) - digits + 1) if value and math.isfinite(value) else 0.0
+        for self.digits in range(digits, _MOST_DIGITS + 1):
+            difference = expression.printed(self) - value
+            if not abs(difference) > 0.5 * unit:  # also where there is no number at all
+                break
+        return expression.text(self)
+
+    def number(self, value: float) -> str:
+        """A number of the arithmetic."""
+        return number(value, self.digits)
+
+    def rounded(self, value: float) -> float:
+        """The number that is printed."""
+        return float(f"{value:.{self.digits}g}")
+
+    def keep(self, key: str | tuple[str, float]) -> None:
+        """Note with how many digits an element or intermediate result is shown."""
+        self.shown[key] = max(self.digits, self.shown.get(key, 0))
 
 
 class Expression:
-    """Arithmetic over elements; has a shape, values and a scale, and can be restricted to one place (`at`).
+    """Arithmetic over elements; has a shape, values and a scale, and can be restricted to one position (`at`).
 
     A kind of expression says how it is shaped (`_shaped`), evaluated (`_evaluated`) and how large its rounding error
     can be (`_measured`); each is worked out once and kept, since expressions share their parts.
@@ -46,6 +81,15 @@ class Expression:
 
     def _measured(self) -> Array:
         return np.abs(self.values())
+
+    def _summed(self) -> Array:
+        """The scale as a term of a larger sum: Σ|terms| also of what has none of its own."""
+        return self.scale()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether single precision holds the numbers as they are: elements, chosen among or with another sign."""
+        return False
 
     @cached_property
     def shape(self) -> Shape:
@@ -67,7 +111,10 @@ class Expression:
         return self._values
 
     def scale(self) -> Array:
-        """The size that rounding errors are measured by, in float64: Σ|terms| for a sum."""
+        """The size that rounding errors are measured by, in float64: Σ|terms| for a sum.
+
+        Of two exact numbers it is the sum or difference itself, which is rounded only once.
+        """
         return self._scale
 
     def value(self) -> float:
@@ -75,12 +122,16 @@ class Expression:
         return float(self.values())
 
     def at(self, index: Index) -> Expression:
-        """The expression at one place of its leading axes; remaining axes stay."""
+        """The expression at one position of its leading axes; remaining axes stay."""
         return self
 
     def text(self, rendering: Rendering) -> str:
         """The arithmetic with its numbers; of a long sum the largest terms, the rest as one."""
         raise NotImplementedError
+
+    def printed(self, rendering: Rendering) -> float:
+        """What the text gives when its numbers are taken as they are printed."""
+        return rendering.rounded(self.value())
 
     def parts(self) -> Iterator[Expression]:
         """The expressions directly below."""
@@ -119,9 +170,9 @@ def expression(value: Expression | float) -> Expression:
     return value if isinstance(value, Expression) else Constant(float(value))
 
 
-def number(value: float) -> str:
-    """A number as it is shown: six significant digits."""
-    return f"{value or 0.0:.6g}".replace("-", "−").replace("inf", "∞")
+def number(value: float, digits: int = SIGNIFICANT) -> str:
+    """A number as it is shown: six significant digits, or more."""
+    return f"{value or 0.0:.{digits}g}".replace("-", "−").replace("inf", "∞")
 
 
 def bracketed(part: Expression, strength: int, rendering: Rendering) -> str:
@@ -146,7 +197,7 @@ def part_at(part: Expression, index: Index, depth: int) -> Expression:
     """`part` of a broadcast expression with `depth` axes, at `index` of the broadcast axes."""
     missing = depth - len(part.shape)
     own = index[missing:] if len(index) > missing else ()
-    return part.at(tuple(0 if size == 1 else place for size, place in zip(part.shape, own, strict=False)))
+    return part.at(tuple(0 if size == 1 else position for size, position in zip(part.shape, own, strict=False)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,8 +209,12 @@ class Constant(Expression):
     def _evaluated(self) -> Array:
         return np.asarray(self.constant)
 
+    @property
+    def is_exact(self) -> bool:
+        return float(np.float32(self.constant)) == self.constant
+
     def text(self, rendering: Rendering) -> str:
-        return number(self.constant)
+        return rendering.number(self.constant)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +242,13 @@ class Negative(Expression):
     def text(self, rendering: Rendering) -> str:
         return f"−{bracketed(self.content, 2, rendering)}"
 
+    def printed(self, rendering: Rendering) -> float:
+        return -self.content.printed(rendering)
+
+    @property
+    def is_exact(self) -> bool:
+        return self.content.is_exact
+
     def parts(self) -> Iterator[Expression]:
         return iter((self.content,))
 
@@ -209,19 +271,18 @@ class Binary(Expression):
         return np.broadcast_shapes(self.left.shape, self.right.shape)
 
     def _evaluated(self) -> Array:
-        left, right = self.left.values(), self.right.values()
-        if self.sign == "+":
-            return np.asarray(left + right)
-        if self.sign == "−":
-            return np.asarray(left - right)
-        if self.sign == "·":
-            return np.asarray(left * right)
-        return np.asarray(left / right)
+        return np.asarray(_BASIC[self.sign](self.left.values(), self.right.values()))
+
+    def _summed(self) -> Array:
+        if self.sign in "+−":
+            return np.asarray(self.left._summed() + self.right._summed())
+        return self.scale()
 
     def _measured(self) -> Array:
-        left_scale, right_scale = self.left.scale(), self.right.scale()
         if self.sign in "+−":
-            return np.asarray(left_scale + right_scale)
+            exact = self.left.is_exact and self.right.is_exact
+            return np.abs(self.values()) if exact else self._summed()
+        left_scale, right_scale = self.left.scale(), self.right.scale()
         left, right = np.abs(self.left.values()), np.abs(self.right.values())
         if self.sign == "·":  # |ab| where both are exact, and each side's own error times the other side
             return times(left_scale, right) + times(right_scale - right, left) + UNDERFLOW
@@ -240,12 +301,25 @@ class Binary(Expression):
         right = bracketed(self.right, self.strength + (self.sign in "−/"), rendering)
         return f"{left}{self.sign}{right}" if self.sign in "·/" else f"{left} {self.sign} {right}"
 
+    def printed(self, rendering: Rendering) -> float:
+        left, right = np.float64(self.left.printed(rendering)), np.float64(self.right.printed(rendering))
+        with np.errstate(all="ignore"):
+            return float(_BASIC[self.sign](left, right))
+
     def parts(self) -> Iterator[Expression]:
         return iter((self.left, self.right))
 
 
+_BASIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "−": operator.sub,
+    "·": operator.mul,
+    "/": operator.truediv,
+}
+
+
 def walk(root: Expression) -> Iterator[Expression]:
-    """The expression and everything below it, outermost first; a part that is used in several places comes once."""
+    """The expression and everything below it, outermost first; a part that is used in several positions comes once."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:

@@ -18,6 +18,7 @@ def _everywhere(function: Callable[[float], float]) -> Callable[[Array], Array]:
 _FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "exp": (np.exp, np.exp),
     "log": (np.log, lambda a: 1 / a),
+    "log1p": (np.log1p, lambda a: 1 / (1 + a)),
     "√": (np.sqrt, lambda a: 0.5 / np.sqrt(a)),
     "tanh": (np.tanh, lambda a: 1 - np.tanh(a) ** 2),
     "erf": (_everywhere(math.erf), lambda a: 2 / math.sqrt(math.pi) * np.exp(-(a**2))),
@@ -32,7 +33,7 @@ _FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]]
 
 @dataclass(frozen=True, eq=False)
 class Function(Expression):
-    """A function of one number, at each place."""
+    """A function of one number, at each position."""
 
     sign: str
     argument: Expression
@@ -53,6 +54,10 @@ class Function(Expression):
     def text(self, rendering: Rendering) -> str:
         inside = self.argument.text(rendering)
         return f"|{inside}|" if self.sign == "|·|" else f"{self.sign}({inside})"
+
+    def printed(self, rendering: Rendering) -> float:
+        with np.errstate(all="ignore"):
+            return float(_FUNCTIONS[self.sign][0](np.asarray(self.argument.printed(rendering))))
 
     def parts(self) -> Iterator[Expression]:
         return iter((self.argument,))
@@ -89,6 +94,10 @@ class Power(Expression):
     def text(self, rendering: Rendering) -> str:
         return bracketed(self.base, 4, rendering) + str(self.exponent).translate(_SUPERSCRIPTS)
 
+    def printed(self, rendering: Rendering) -> float:
+        with np.errstate(all="ignore"):
+            return float(np.float64(self.base.printed(rendering)) ** self.exponent)
+
     def parts(self) -> Iterator[Expression]:
         return iter((self.base,))
 
@@ -101,6 +110,11 @@ def exp(argument: Expression) -> Expression:
 def log(argument: Expression) -> Expression:
     """Natural logarithm."""
     return Function("log", argument)
+
+
+def log1p(argument: Expression) -> Expression:
+    """log(1 + argument), also where the argument is so small that the sum would lose it."""
+    return Function("log1p", argument)
 
 
 def sqrt(argument: Expression) -> Expression:

@@ -1,4 +1,4 @@
-"""Many numbers become one: sums, the largest, and the place of the largest."""
+"""Many numbers become one: sums, the largest, and the position of the largest."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Literal
 
 import numpy as np
 
-from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape, number, sum_text
+from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape, sum_text
 
 
 @dataclass(frozen=True, eq=False)
 class Reduction(Expression):
-    """Over the last `axes` axes of an expression: their sum, the largest, or the place of the largest (from 0)."""
+    """Over the last `axes` axes of an expression: their sum, the largest, or the position of the largest (from 0)."""
 
     sign: Literal["Σ", "max", "argmax"]
     terms: Expression
@@ -49,26 +49,51 @@ class Reduction(Expression):
         scales = self._flat(self.terms.scale())
         if self.sign == "Σ":
             return np.asarray(scales.sum(-1))
-        places = self._flat(self.terms.values()).argmax(-1)
-        return np.asarray(np.take_along_axis(scales, places[..., None], -1)[..., 0])
+        positions = self._flat(self.terms.values()).argmax(-1)
+        return np.asarray(np.take_along_axis(scales, positions[..., None], -1)[..., 0])
 
     def at(self, index: Index) -> Expression:
         return Reduction(self.sign, self.terms.at(index), self.axes) if index else self
 
-    def text(self, rendering: Rendering) -> str:
-        values = self._flat(self.terms.values())
-        order = np.argsort(-np.abs(values) if self.sign == "Σ" else -values, kind="stable")[: rendering.terms]
-        places = sorted(int(place) for place in order)
-        shown = [self.terms.at(tuple(int(i) for i in np.unravel_index(place, self.terms.shape))) for place in places]
-        rest = values.size - len(shown)
+    def _shown(self, terms: int) -> tuple[list[int], list[Expression], float, int]:
+        """The largest terms with their positions, the sum of the rest, and how many that are; worked out once."""
+        found = self._chosen.get(terms)
+        if found is None:
+            values = self._flat(self.terms.values())
+            order = np.argsort(-np.abs(values) if self.sign == "Σ" else -values, kind="stable")[:terms]
+            positions = sorted(int(position) for position in order)
+            parts = [self.terms.at(tuple(int(i) for i in np.unravel_index(at, self.terms.shape))) for at in positions]
+            with np.errstate(all="ignore"):
+                rest = float(np.delete(values, order).sum())
+            found = self._chosen[terms] = positions, parts, rest, values.size - len(parts)
+        return found
+
+    @cached_property
+    def _chosen(self) -> dict[int, tuple[list[int], list[Expression], float, int]]:
+        return {}
+
+    @property
+    def is_exact(self) -> bool:
+        return self.sign == "argmax" or (self.sign == "max" and self.terms.is_exact)
+
+    def printed(self, rendering: Rendering) -> float:
+        positions, shown, more, rest = self._shown(rendering.terms)
+        values = [part.printed(rendering) for part in shown]
         if self.sign == "Σ":
-            if values.size == 1:
+            return math.fsum([*values, rendering.rounded(more)] if rest else values) if _finite(values) else sum(values)
+        largest = int(np.argmax(values))
+        return values[largest] if self.sign == "max" else float(positions[largest])
+
+    def text(self, rendering: Rendering) -> str:
+        positions, shown, left_out, rest = self._shown(rendering.terms)
+        if self.sign == "Σ":
+            if len(shown) == 1 and not rest:
                 return shown[0].text(rendering)
-            more = f"[{rest} more: {number(np.delete(values, order).sum())}]" if rest else ""
+            more = f"[{rest} more: {rendering.number(left_out)}]" if rest else ""
             return sum_text(shown, more, rendering)
         texts = [part.text(rendering) for part in shown]
         if self.sign == "argmax":
-            texts = [f"{place}: {text}" for place, text in zip(places, texts, strict=True)]
+            texts = [f"{position}: {text}" for position, text in zip(positions, texts, strict=True)]
         return f"{self.sign}({', '.join(texts)}{f', … {rest} smaller' if rest else ''})"
 
     def parts(self) -> Iterator[Expression]:
@@ -91,17 +116,31 @@ class Total(Expression):
     def _measured(self) -> Array:
         return np.asarray(math.fsum(float(part.scale()) for part in self.summands))
 
-    def text(self, rendering: Rendering) -> str:
+    def _shown(self, terms: int) -> tuple[list[Expression], list[float]]:
+        """The largest summands, and the values of the rest."""
         values = [part.value() for part in self.summands]
-        if len(values) == 1:
+        largest = set(sorted(range(len(values)), key=lambda position: -abs(values[position]))[:terms])
+        rest = [value for position, value in enumerate(values) if position not in largest]
+        return [self.summands[position] for position in sorted(largest)], rest
+
+    def printed(self, rendering: Rendering) -> float:
+        shown, rest = self._shown(rendering.terms)
+        values = [part.printed(rendering) for part in shown]
+        return sum([*values, rendering.rounded(math.fsum(rest))] if rest else values)
+
+    def text(self, rendering: Rendering) -> str:
+        if len(self.summands) == 1:
             return self.summands[0].text(rendering)
-        largest = set(sorted(range(len(values)), key=lambda place: -abs(values[place]))[: rendering.terms])
-        rest = [value for place, value in enumerate(values) if place not in largest]
-        more = f"[{len(rest)} more: {number(math.fsum(rest))}]" if rest else ""
-        return sum_text([self.summands[place] for place in sorted(largest)], more, rendering)
+        shown, rest = self._shown(rendering.terms)
+        more = f"[{len(rest)} more: {rendering.number(math.fsum(rest))}]" if rest else ""
+        return sum_text(shown, more, rendering)
 
     def parts(self) -> Iterator[Expression]:
         return iter(self.summands)
+
+
+def _finite(values: list[float]) -> bool:
+    return all(map(math.isfinite, values))
 
 
 def Sum(terms: Expression, axes: int | None = None) -> Expression:
@@ -120,5 +159,5 @@ def Max(terms: Expression, axes: int | None = None) -> Expression:
 
 
 def Argmax(terms: Expression) -> Expression:
-    """The place of the largest along the last axis of `terms`; the first of several equal ones."""
+    """The position of the largest along the last axis of `terms`; the first of several equal ones."""
     return Reduction("argmax", terms, 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape, number, part_at
+from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape, part_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,15 @@ class Named(Expression):
     def text(self, rendering: Rendering) -> str:
         value = self.value()
         rendering.named.setdefault((self.symbol, value), self.meaning)
-        return number(value)
+        rendering.keep((self.symbol, value))
+        return rendering.number(value)
+
+    def _summed(self) -> Array:
+        return self.meaning._summed()
+
+    @property
+    def is_exact(self) -> bool:
+        return self.meaning.is_exact
 
     def parts(self) -> Iterator[Expression]:
         return iter((self.meaning,))
@@ -64,6 +72,16 @@ class Column(Expression):
 
     def text(self, rendering: Rendering) -> str:
         return self.content.text(rendering)
+
+    def printed(self, rendering: Rendering) -> float:
+        return self.content.printed(rendering)
+
+    def _summed(self) -> Array:
+        return self.content._summed()[..., None]
+
+    @property
+    def is_exact(self) -> bool:
+        return self.content.is_exact
 
     def parts(self) -> Iterator[Expression]:
         return iter((self.content,))
@@ -105,6 +123,13 @@ class Choice(Expression):
         if self.name:
             return f"{chosen} because {self.name} = {condition}"
         return f"{chosen} because {condition} {'> 0' if holds else '≤ 0'}"
+
+    def printed(self, rendering: Rendering) -> float:
+        return (self.chosen if self.condition.value() > 0 else self.other).printed(rendering)
+
+    @property
+    def is_exact(self) -> bool:
+        return self.chosen.is_exact and self.other.is_exact
 
     def parts(self) -> Iterator[Expression]:
         return iter((self.condition, self.chosen, self.other))

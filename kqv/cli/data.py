@@ -1,11 +1,12 @@
-"""`kqv data`: which data there is, where it lies, fetching it and checking it."""
+"""`kqv data`: which data sets there are and where they are; fetching and verifying them."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from kqv.cli.json_output import print_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="List, fetch and verify the data sets.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
-Force = Annotated[bool, typer.Option("--force", help="Download into the cache even what is already here.")]
+Force = Annotated[bool, typer.Option("--force", help="Download again, even what is already in the cache.")]
 Names = Annotated[list[str], typer.Argument(help="Names from `kqv data list`.", metavar="NAME")]
 SomeNames = Annotated[
     list[str] | None, typer.Argument(help="Names from `kqv data list`; without any, all.", metavar="NAME")
@@ -32,29 +33,32 @@ def list_sources(as_json: Json = False) -> None:
 
     from kqv.data.sources import SOURCES
 
-    places = {source.name: _place(source) for source in SOURCES.values()}
+    positions = {source.name: _position(source) for source in SOURCES.values()}
     if as_json:
-        _print_json({"sources": [_describe(source) | places[source.name] for source in SOURCES.values()]})
+        print_json({"sources": [_describe(source) | positions[source.name] for source in SOURCES.values()]})
         return
-    table = _table("name", "what", "size", "licence", "where")
-    for source in SOURCES.values():
-        size = decimal(source.size) if source.files else "–"
-        table.add_row(source.name, source.title, size, source.licence, places[source.name]["where"])
-    _print(table)
+    rows: list[tuple[str, ...]] = [
+        (
+            source.name, source.title, decimal(source.size) if source.files else "–", source.licence,
+            positions[source.name]["where"],
+        )
+        for source in SOURCES.values()
+    ]  # fmt: skip
+    _print_table(("name", "what", "size", "licence", "where"), rows)
 
 
 @app.command("fetch", epilog="Example: kqv data fetch mnist shakespeare")
 def fetch_sources(names: Names, force: Force = False, as_json: Json = False) -> None:
-    """Download data sets that are not here, and anew what is damaged in the cache.
+    """Download data sets that are missing, and again what is damaged in the cache.
 
-    A folder that the environment variable KQV_DATA names is looked in first and never written.
+    Folders that the environment variable KQV_DATA names are looked in first and never written.
     """
     from kqv.data.sources import lookup
 
     found = fetch_with_progress(names, force=force)
     if as_json:
         files = {name: {file: str(path) for file, path in paths.items()} for name, paths in found.items()}
-        _print_json({"sources": files})
+        print_json({"sources": files})
         return
     for name, paths in found.items():
         folders = " and ".join(sorted({str(path.parent) for path in paths.values()}))
@@ -64,7 +68,7 @@ def fetch_sources(names: Names, force: Force = False, as_json: Json = False) -> 
 
 @app.command("verify", epilog="Example: kqv data verify mnist")
 def verify_sources(names: SomeNames = None, as_json: Json = False) -> None:
-    """Check the files that are here against their sizes and sha256 checksums.
+    """Check local files against their sizes and sha256 checksums.
 
     Exit code 1 if a file is damaged, or if one of the named data sets is not here.
     """
@@ -76,9 +80,9 @@ def verify_sources(names: SomeNames = None, as_json: Json = False) -> None:
     failed = "damaged" in states or (bool(names) and "missing" in states)
     if as_json:
         files = {name: [_as_record(check) for check in checks] for name, checks in results.items()}
-        _print_json({"good": not failed, "sources": files})
+        print_json({"good": not failed, "sources": files})
     else:
-        _print(_verdicts(sources, results))
+        _print_table(("name", "file", "state", "where"), _verdicts(sources, results))
         for check in (check for checks in results.values() for check in checks if check.problem):
             _print(check.problem)
     raise typer.Exit(1 if failed else 0)
@@ -90,24 +94,37 @@ def fetch_with_progress(names: list[str], *, force: bool = False) -> dict[str, d
     Every command that needs data calls this first, so that no download is silent. Raises `DataError` as
     `kqv.data.sources.fetch`.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
     from kqv.data.sources import fetch, lookup
 
     sources = [lookup(name) for name in names]  # a wrong name is said before anything is downloaded
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    progress = Progress(*columns, console=Console(stderr=True))
+    with DownloadBars() as bars:
+        return {source.name: fetch(source.name, bars.bar, force=force) for source in sources}
 
-    def start(source: Source, file: File) -> DownloadBar:
-        progress.start()  # not before the first download: without a bar it would leave an empty line
-        return DownloadBar(progress, f"{source.name}/{file.name}", file.size)
 
-    try:
-        return {source.name: fetch(source.name, start, force=force) for source in sources}
-    finally:
-        if progress.tasks:
-            progress.stop()
+class DownloadBars:
+    """A bar for each download on standard error, drawn from the first one on and until the `with` ends."""
+
+    def __init__(self) -> None:
+        self._progress: RichProgress | None = None
+
+    def __enter__(self) -> DownloadBars:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def bar(self, source: Source, file: File) -> DownloadBar:
+        """The bar of one file; without a download nothing is drawn, not even an empty line."""
+        if self._progress is None:
+            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+            from kqv.cli.console import notices
+
+            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+            self._progress = Progress(*columns, console=notices)
+            self._progress.start()
+        return DownloadBar(self._progress, f"{source.name}/{file.name}", file.size)
 
 
 class DownloadBar:
@@ -140,7 +157,7 @@ class DownloadBar:
         """The download has ended; the full bar stays in view."""
 
 
-def _place(source: Source) -> dict[str, Any]:
+def _position(source: Source) -> dict[str, Any]:
     """Where a source is, in words and as data."""
     from kqv.data.sources import find
 
@@ -171,36 +188,51 @@ def _as_record(check: Check) -> dict[str, Any]:
     }
 
 
-def _verdicts(sources: list[Source], results: dict[str, list[Check]]) -> Table:
+def _verdicts(sources: list[Source], results: dict[str, list[Check]]) -> list[tuple[str, ...]]:
     """A row for each file, and one for each source that has none here."""
-    table = _table("name", "file", "state", "where")
+    rows: list[tuple[str, ...]] = []
     for source in sources:
         checks = results[source.name]
         if source.embedded:
-            table.add_row(source.name, "", "embedded", source.note)
+            rows.append((source.name, "", "embedded", source.note))
         elif all(check.state == "missing" for check in checks):
-            table.add_row(source.name, "", "missing", f"kqv data fetch {source.name}")
+            rows.append((source.name, "", "missing", f"kqv data fetch {source.name}"))
         else:
             for check in checks:
                 where = str(check.path.parent) if check.path else f"kqv data fetch {source.name}"
-                table.add_row(source.name, check.file.name, check.state, where)
-    return table
+                rows.append((source.name, check.file.name, check.state, where))
+    return rows
 
 
-def _table(*headings: str) -> Table:
+def _print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table whose last column says where; on a narrow screen that stands below it, since no path may be cut."""
+    from kqv.cli.console import console
+
+    table = _table(headings, rows)
+    if console.fits(table):
+        console.print(table)
+        return
+    console.print(_table(headings[:-1], [row[:-1] for row in rows]))
+    console.print()
+    for name, where in dict.fromkeys((row[0], row[-1]) for row in rows):
+        console.print(f"{name}: {where}", markup=False)
+
+
+def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
     from rich.table import Table
+
+    from kqv.cli.console import shown
 
     table = Table(box=None, pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading == "name")
+        is_prose = heading in ("what", "licence")
+        table.add_column(heading, no_wrap=not is_prose, min_width=16 if is_prose else None)
+    for row in rows:
+        table.add_row(*map(shown, row))
     return table
 
 
-def _print(text: str | Table) -> None:
-    from rich.console import Console
+def _print(text: str) -> None:
+    from kqv.cli.console import console
 
-    Console(soft_wrap=isinstance(text, str)).print(text, markup=False, highlight=False)
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    console.print(text, markup=False)

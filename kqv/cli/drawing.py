@@ -31,6 +31,8 @@ def reduced(picture: npt.NDArray[np.uint8], most: int = 56) -> npt.NDArray[np.ui
 
 
 def _full_contrast(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    if picture.min() == picture.max():
+        return picture
     above = picture.astype(np.int64) - int(picture.min())
     return (above * 255 // max(1, int(above.max()))).astype(np.uint8)
 
@@ -39,9 +41,15 @@ def _half(upper: bool, lower: bool) -> str:
     return "█" if upper and lower else "▀" if upper else "▄" if lower else " "
 
 
-def side_by_side(pictures: list[str], gap: int = 3) -> str:
-    """Drawn pictures next to each other."""
-    parts = [picture.split("\n") for picture in pictures]
+def side_by_side(pictures: list[str], width: int | None = None, gap: int = 3) -> str:
+    """Drawn pictures next to each other; where a `width` is given, the first ones, as many as fit into it."""
+    parts: list[list[str]] = []
+    for picture in pictures:
+        lines = picture.split("\n")
+        used = sum(gap + max(map(len, part)) for part in parts)
+        if width is not None and parts and used + max(map(len, lines)) > width:
+            break
+        parts.append(lines)
     height = max(len(lines) for lines in parts)
     widths = [max(len(line) for line in lines) for lines in parts]
     padded = [lines + [""] * (height - len(lines)) for lines in parts]

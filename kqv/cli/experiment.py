@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kqv.cli.curves import curves_of
+from kqv.cli.json_output import print_json
+from kqv.cli.training import Shown, begun, checkpoint_seconds, require, trained, write_to_tensorboard
 from kqv.errors import Error
 
 if TYPE_CHECKING:
     from kqv.experiments.experiment import Experiment, Panel
     from kqv.plots.curves import Curves, Part
+    from kqv.systems.changes import Changes
     from kqv.training.run import Run
+
+
+def run_experiment(
+    experiment: Experiment, changes: Changes, out: Path | None, from_run: str | None, minutes: float | None,
+    shown: Shown,
+) -> None:  # fmt: skip
+    """Train an experiment's variants one after another, and report."""
+    if from_run is not None or minutes is not None:
+        raise Error(f"{experiment.name} is an experiment of several trainings; leave out --from and --minutes")
+    require(shown)
+    runs = _train_variants(experiment, changes, out, shown)
+    number = "" if out is not None else f"-{runs[0].path.name.rpartition('-')[2]}"  # the first run's
+    figure = shown.plot or runs[0].path.parent / f"{experiment.name}{number}.png"
+    report(experiment, runs, figure, shown.as_json)
+
+
+def _train_variants(experiment: Experiment, changes: Changes, out: Path | None, shown: Shown) -> list[Run]:
+    from kqv.cli.preparing import TerminalWatcher
+    from kqv.systems.system import Asked, system_named
+    from kqv.training import devices
+    from kqv.training.distributed import joined
+    from kqv.training.run import Run, new_path
+
+    system, every, runs = system_named("digits"), checkpoint_seconds(), []
+    with joined(devices.choose_device(shown.device)) as group:
+        if group.size > 1:
+            raise Error("an experiment's small networks train in one process; start it without torchrun")
+        if out is not None:  # all are looked at before the first is trained
+            for variant in experiment.variants:
+                Run(out / variant.recipe.name).require_free()
+        for variant in experiment.variants:
+            name = variant.recipe.name
+            asked, path = Asked(variant.recipe, changes), out / name if out else new_path(f"{experiment.name}-{name}")
+            with TerminalWatcher() as watcher:
+                run, trainer, display = begun(system, asked, path, group, watcher, every)
+            if shown.tensorboard:
+                write_to_tensorboard(trainer)
+            trained(system.name, run, trainer, display)
+            runs.append(run)
+    return runs
 
 
 def parts_of(panels: tuple[Panel, ...], trainings: list[Curves]) -> list[Part]:
@@ -31,34 +73,6 @@ def parts_of(panels: tuple[Panel, ...], trainings: list[Curves]) -> list[Part]:
     return parts
 
 
-def curves_of(run: Run, label: str) -> Curves:
-    """A run's measurements by epoch."""
-    from kqv.plots.curves import Curves
-
-    config = run.config
-    recipe = config.recipe
-    seen = min(recipe.training.batch, config.data.train)  # in a step: pictures, or the tokens of texts
-    if recipe.system == "gpt":
-        seen *= recipe.model.context
-    steps = config.data.train / seen if recipe.system == "gpt" else -(-config.data.train // seen)
-    return Curves(label, [{**line, "epoch": line["step"] / steps} for line in run.metrics()])
-
-
-def plot_run(run: Run, path: Path) -> None:
-    """One run's learning curves as a figure."""
-    from rich.markup import escape
-
-    from kqv.cli.console import notices
-    from kqv.plots.curves import by_training, plot_curves
-
-    training = curves_of(run, "")
-    parts = [by_training("Cost: validation set, batches (dashed)", "cost", [training], ["validation_loss", "loss"])]
-    if training.names("validation_accuracy"):
-        parts += [by_training("Right of the validation set", "accuracy", [training], ["validation_accuracy"])]
-    plot_curves(f"{run.path.name}: {run.recipe.name}", parts, path)
-    notices.print(f"drawn in [bold]{escape(str(path))}[/]")
-
-
 def report(experiment: Experiment, runs: list[Run], figure: Path, as_json: bool) -> None:
     """Draw the experiment's figure, and say how its variants ended."""
     from kqv.plots.curves import plot_curves
@@ -70,7 +84,7 @@ def report(experiment: Experiment, runs: list[Run], figure: Path, as_json: bool)
         {"variant": label, "run": str(run.path), **last_scores(run)} for label, run in zip(labels, runs, strict=True)
     ]
     if as_json:
-        sys.stdout.write(json.dumps({"experiment": experiment.name, "variants": rows, "figure": str(figure)}) + "\n")
+        print_json({"experiment": experiment.name, "variants": rows, "figure": str(figure)})
         return
     _print_table(experiment, rows, figure)
 
@@ -104,4 +118,4 @@ def _print_table(experiment: Experiment, rows: list[dict[str, Any]], figure: Pat
         table.add_row(escape(row["variant"]), *cells, f"{row['validation_loss']:.3f}", f"[dim]{escape(row['run'])}[/]")
     console.print(table)
     console.print(f"\n{escape(experiment.answer)}")
-    console.print(f"drawn in [bold]{escape(str(figure))}[/]")
+    console.print(f"figure written to [bold]{escape(str(figure))}[/]")

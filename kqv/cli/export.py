@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kqv.cli.options import Json, RunName
+from kqv.cli.json_output import print_json
+from kqv.cli.options import Json, ModelName
 
 To = Annotated[str, typer.Option("--to", metavar="NAME", help="The format: hugging-face.")]
-Place = Annotated[Path, typer.Argument(metavar="PATH", help="A new folder to write into.")]
+Position = Annotated[Path, typer.Argument(metavar="PATH", help="A new folder to write into.")]
 
 
-def export(run: RunName, path: Place, to: To, as_json: Json = False) -> None:
+def export(model: ModelName, path: Position, to: To, as_json: Json = False) -> None:
     """Write a trained GPT in another program's format: for transformers, a folder in Hugging Face's layout."""
     from kqv.cli.console import console
+    from kqv.cli.preparing import TerminalWatcher
     from kqv.interchange.formats import format_of
-    from kqv.training.gpt import load_gpt
-    from kqv.training.run import Run
+    from kqv.systems.gpt.trained import load_gpt_source
+    from kqv.systems.source import find_model
 
     chosen = format_of(to)
-    found = Run.find(run)
-    loaded = load_gpt(found)
+    with TerminalWatcher() as watcher:
+        source = find_model(model, "gpt", watcher.downloading)
+        loaded = load_gpt_source(source)
     files = chosen.write(loaded.model, loaded.tokenizer, path)
     if as_json:
-        sys.stdout.write(json.dumps({"run": str(found.path), "format": to, "path": str(path), "files": files}) + "\n")
+        print_json({"model": source.name, "format": to, "path": str(path), "files": files})
         return
     console.print(f"{loaded.model.describe()}, in {path}:", markup=False)
     for name in files:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -11,53 +10,63 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kqv.cli.console import console, notices
-from kqv.cli.options import Device, Json, RunName
-from kqv.cli.texts import Best
+from kqv.cli.json_output import print_json
+from kqv.cli.options import Best, Device, Json, ModelName
 from kqv.errors import DataError, Error
+from kqv.visible import visible
 
 if TYPE_CHECKING:
     from kqv.data.text.tokenizers import Ids, Tokenizer
     from kqv.generation.generate import Step
-    from kqv.training.gpt import LoadedGPT
+    from kqv.systems.gpt.trained import LoadedGPT
 
 SHOWN = 5  # candidates beside each token
 WELCOME = "Type how a text begins; after an empty line it begins by itself. Ctrl-C stops a text, Ctrl-D leaves."
 
-Prompt = Annotated[str | None, typer.Option(help="What the text begins with; without it, you are asked.")]
+Prompt = Annotated[str | None, typer.Option(help="The text to continue; without it, you are asked for one.")]
 Tokens = Annotated[int, typer.Option(help="How many tokens to write.", min=1)]
-Temperature = Annotated[float, typer.Option(help="0: always the likeliest token; 1: as the model says.", min=0.0)]
-TopK = Annotated[int | None, typer.Option(help="Choose among so many of the likeliest tokens.", min=1)]
-TopP = Annotated[float | None, typer.Option(help="Choose among the likeliest tokens of this share together.")]
-MinP = Annotated[float | None, typer.Option(help="Leave out what is less likely than this share of the likeliest.")]
-Penalty = Annotated[float, typer.Option(help="Above 1, what was written already becomes less likely.")]
-Stop = Annotated[list[str] | None, typer.Option(help="End before this text; may be repeated.", metavar="TEXT")]
-PastEnd = Annotated[
-    bool, typer.Option("--past-end", help="Write on where a text ends by its vocabulary (GPT-2's <|endoftext|>).")
+Temperature = Annotated[
+    float, typer.Option(help="0: always the most likely token; 1: the model's own probabilities.", min=0.0)
 ]
-Seed = Annotated[int, typer.Option(help="Seed of chance: the same seed writes the same text.", min=0)]
-Samples = Annotated[int, typer.Option(help="How many texts.", min=1)]
+TopK = Annotated[int | None, typer.Option(help="Sample from this many of the most likely tokens only.", min=1)]
+TopP = Annotated[
+    float | None,
+    typer.Option(help="Sample from the most likely tokens whose probabilities add up to this (nucleus sampling)."),
+]
+MinP = Annotated[
+    float | None, typer.Option(help="Leave out tokens less likely than this fraction of the most likely one.")
+]
+Penalty = Annotated[float, typer.Option(help="Above 1, tokens that already occur become less likely.")]
+Stop = Annotated[list[str] | None, typer.Option(help="Stop before this text; may be repeated.", metavar="TEXT")]
+PastEnd = Annotated[
+    bool, typer.Option("--past-end", help="Keep generating past the end-of-text token (GPT-2's <|endoftext|>).")
+]
+Seed = Annotated[int, typer.Option(help="Random seed: the same seed generates the same text.", min=0)]
+Samples = Annotated[int, typer.Option(help="How many texts to generate.", min=1)]
 Probabilities = Annotated[
-    bool, typer.Option("--probabilities", help="Show what each token was chosen from, and how likely it was.")
+    bool, typer.Option("--probabilities", help="Show the candidates for each token, with their probabilities.")
 ]
 
 
 def generate(
-    run: RunName, prompt: Prompt = None, tokens: Tokens = 300, temperature: Temperature = 0.8, top_k: TopK = None,
+    model: ModelName, prompt: Prompt = None, tokens: Tokens = 300, temperature: Temperature = 0.8, top_k: TopK = None,
     top_p: TopP = None, min_p: MinP = None, repetition_penalty: Penalty = 1.0, stop: Stop = None,
     past_end: PastEnd = False, seed: Seed = 1, samples: Samples = 1, probabilities: Probabilities = False,
     best: Best = False, device: Device = "auto", as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Let a trained GPT write on from a prompt; without one it asks for them, until you leave with Ctrl-D."""
+    """Generate text from a prompt with a trained GPT; without one, it asks for prompts until you press Ctrl-D."""
+    from kqv.cli.preparing import TerminalWatcher
     from kqv.generation.generate import generate as generated
     from kqv.generation.predictor import Cached
     from kqv.generation.sampling import Sampling
+    from kqv.systems.gpt.trained import load_gpt_source
+    from kqv.systems.source import find_model
     from kqv.training.devices import choose_device
-    from kqv.training.gpt import load_gpt
-    from kqv.training.run import Run
 
     sampling = Sampling(temperature, top_k, top_p, min_p, repetition_penalty)
-    found = Run.find(run)
-    loaded = load_gpt(found, best)
+    with TerminalWatcher() as watcher:
+        source = find_model(model, "gpt", watcher.downloading)
+        loaded = load_gpt_source(source, best)
     loaded.model.to(choose_device(device))
 
     def write(text: str, turn: int) -> None:
@@ -67,8 +76,8 @@ def generate(
             Cached(loaded.model), loaded.tokenizer, ids, tokens, sampling, seed + turn, stop or [], samples, past_end
         )
         if as_json:
-            content = {"run": str(found.path)} | _as_json(steps, text, samples, loaded.tokenizer)
-            sys.stdout.write(json.dumps(content) + "\n")
+            content = {"model": source.name} | _as_json(steps, text, samples, loaded.tokenizer)
+            print_json(content)
         elif probabilities:
             _show_choices(steps, text, samples, loaded.tokenizer)
         elif samples == 1:
@@ -109,7 +118,8 @@ def _converse(write: Callable[[str, int], None], quiet: bool) -> None:
 
 def _ids(loaded: LoadedGPT, prompt: str) -> Ids:
     """The tokens of a prompt; says so where only the last of them are read."""
-    ids = loaded.tokenizer.encode(prompt) if prompt else _beginning(loaded.tokenizer)
+    ids = loaded.tokenizer.encode_prompt(prompt)
+    ids = ids if len(ids) else _beginning(loaded.tokenizer)
     context = loaded.model.context
     if len(ids) > context:
         notices.print(f"[dim]the prompt has {len(ids):,} tokens; the model reads the last {context:,} (its context)[/]")
@@ -117,7 +127,7 @@ def _ids(loaded: LoadedGPT, prompt: str) -> Ids:
 
 
 def _beginning(tokenizer: Tokenizer) -> Ids:
-    """What a text without a prompt goes on from, since a model has to begin somewhere: a line break."""
+    """What generation starts from without a prompt, since a model needs at least one token: a line break."""
     try:
         return tokenizer.encode("\n")
     except DataError:  # a vocabulary of single lines
@@ -126,10 +136,10 @@ def _beginning(tokenizer: Tokenizer) -> Ids:
 
 def _write(steps: Iterator[Step], prompt: str) -> None:
     """One text, as it comes; its last line is ended also where Ctrl-C stops it."""
-    sys.stdout.write(prompt)
+    sys.stdout.write(_streamed(prompt))
     try:
         for step in steps:
-            sys.stdout.write(step.text)
+            sys.stdout.write(_streamed(step.text))
             sys.stdout.flush()
     finally:
         sys.stdout.write("\n")
@@ -145,7 +155,12 @@ def _write_all(steps: Iterator[Step], prompt: str, samples: int) -> None:
 def _head(number: int, prompt: str, steps: list[Step]) -> None:
     """A text under its number."""
     console.print(f"[bold]{number}[/]")
-    sys.stdout.write(f"{prompt}{''.join(step.text for step in steps)}\n")
+    sys.stdout.write(_streamed(f"{prompt}{''.join(step.text for step in steps)}\n"))
+
+
+def _streamed(text: str) -> str:
+    """Generated text as it is printed: in lines, and with nothing in it that a terminal obeys."""
+    return visible(text, keep="\n\t")
 
 
 def _by_sample(steps: Iterator[Step], samples: int) -> list[list[Step]]:
@@ -161,7 +176,7 @@ def _show_choices(steps: Iterator[Step], prompt: str, samples: int, tokenizer: T
 
     A single text's come as they are computed; of several each is shown whole.
     """
-    console.print("[dim]each token that was chosen, and among which: the model's probability → what sampling left[/]")
+    console.print("[dim]each token and its candidates: the model's probability → after sampling[/]")
     if samples == 1:
         for step in steps:
             _show_choice(step, tokenizer)
@@ -174,15 +189,27 @@ def _show_choices(steps: Iterator[Step], prompt: str, samples: int, tokenizer: T
 
 
 def _show_choice(step: Step, tokenizer: Tokenizer) -> None:
-    from rich.markup import escape
+    """One line: the token, and as many of the likeliest as there is room for; the chosen one is always among them."""
+    from rich.text import Text
 
-    shown = []
-    for candidate in step.choice.top(SHOWN):
-        name = escape(repr(tokenizer.token_text(candidate.token)))
-        share = f"{100 * candidate.raw:.1f} → {100 * candidate.kept:.1f} %"
-        shown.append(f"[bold green]{name} {share}[/]" if candidate.chosen else f"{name} [dim]{share}[/]")
-    chosen = escape(repr(tokenizer.token_text(step.choice.token)))
-    console.print(f"[bold]{step.number + 1:>4} {chosen:<12}[/] {' · '.join(shown)}")
+    line = Text.assemble((f"{step.number + 1:>4} {_quoted(tokenizer, step.choice.token):<12}", "bold"))
+    candidates = step.choice.top(SHOWN)
+    texts = {
+        one: Text.assemble(
+            _quoted(tokenizer, one.token),
+            (f" {100 * one.raw:.1f} → {100 * one.kept:.1f} %", "" if one.chosen else "dim"),
+            style="bold green" if one.chosen else "",
+        )
+        for one in candidates
+    }
+    for last in reversed(candidates):
+        if line.cell_len + sum(3 + text.cell_len for text in texts.values()) > console.width and not last.chosen:
+            del texts[last]
+    console.print(Text.assemble(line, " ", Text(" · ").join(texts.values())))
+
+
+def _quoted(tokenizer: Tokenizer, token: int) -> str:
+    return visible(repr(tokenizer.token_text(token)))
 
 
 def _as_json(steps: Iterator[Step], prompt: str, samples: int, tokenizer: Tokenizer) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import typer
 
 from kqv import __version__
 from kqv.cli import data, export, generate, rebuild, runs, tour, trace, train, use
-from kqv.cli.console import IS_FIRST
+from kqv.cli.console import IS_FIRST, notices, open_closed_streams
 from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
+from kqv.visible import visible
 
 app = typer.Typer(
     name="kqv",
@@ -56,6 +57,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
 
     Exit status 0 for success, 1 for an error, 2 for words it does not know, 130 for Ctrl-C.
     """
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a sign shows "?" in its place
             stream.reconfigure(errors="replace")
@@ -99,7 +101,11 @@ def _fail(failure: CommandError) -> NoReturn:
     stopped = failure.status > SIGNALLED  # who stops it made no mistake
     if IS_FIRST or not stopped:
         beginning = "" if stopped else "error: " if IS_FIRST else f"error in process {os.environ['RANK']}: "
-        sys.stderr.write(f"{beginning}{' '.join(str(failure).splitlines())}\n")
+        line = visible(f"{beginning}{' '.join(str(failure).splitlines())}")
+        if notices.is_terminal and IS_FIRST:
+            notices.print(line, markup=False)
+        else:  # one line for who reads it in a log
+            notices.file.write(f"{line}\n")
     _let_go_of_full_output()
     _leave(failure.status)
 

@@ -7,5 +7,16 @@ from typing import Annotated
 import typer
 
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its path, its name in runs/, or 'latest'.")]
+ModelName = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A run (path, name in runs/, or 'latest'), a folder in Hugging Face's layout, a GGUF file, or a name on "
+        "the hub.",
+    ),
+]
+Best = Annotated[
+    bool, typer.Option("--best", help="Use the weights with the lowest validation loss, where the recipe keeps them.")
+]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda or mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, alone on standard output.")]

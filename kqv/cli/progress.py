@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 from torch import nn
 
-from kqv.cli.console import notices
+from kqv.cli.console import notices, shown
+from kqv.training.loop import Trainer
+from kqv.training.task import Estimating
+from kqv.visible import visible
 
 LINES = 20  # how often a whole training is reported where no bar can be drawn
 SAMPLE_LINES = 2
@@ -22,6 +25,17 @@ def described(model: nn.Module) -> str:
     """What a model says of itself in a few words."""
     describe = getattr(model, "describe", None)
     return str(describe()) if callable(describe) else type(model).__name__
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on standard error what takes its time; on a terminal only while it does."""
+    if notices.is_terminal and not notices.is_dumb_terminal:
+        with notices.status(f"[dim]{what} …[/]"):
+            yield
+        return
+    notices.print(f"[dim]{what} …[/]")
+    yield
 
 
 class _BarAndSample(Progress):
@@ -57,17 +71,29 @@ class TrainingDisplay:
         self.console.print(text, markup=False)
 
     def heading(
-        self, name: str, path: Path, model: nn.Module, description: str = "", going_on_at: int | None = None
+        self, name: str, path: Path, model: nn.Module, description: str = "", resumed_at: int | None = None
     ) -> None:
         """What is trained on what, and where it is saved."""
         parameters = sum(parameter.numel() for parameter in model.parameters())
         if description:
             self.print(description.replace("; ", "\n  "))
-        where = f", from step {going_on_at:,}" if going_on_at is not None else ""
+        where = f", from step {resumed_at:,}" if resumed_at is not None else ""
         self.console.print(
-            f"[bold]{escape(name)}[/]: {escape(described(model))}, {parameters:,} weights and biases{where}"
+            f"[bold]{shown(name)}[/]: {shown(described(model))}, {parameters:,} weights and biases{where}"
         )
-        self.console.print(f"  saved in [bold]{escape(str(path))}[/]; Ctrl-C stops it, and it can go on later")
+        self.console.print(f"  saved in [bold]{shown(path)}[/]; Ctrl-C stops it, and it can be resumed")
+
+    def sample_of(self, trainer: Trainer) -> None:
+        """Say where a part of the validation set is scored in place of all."""
+        task = trainer.task
+        if not isinstance(task, Estimating) or task.evaluated == task.held_out:
+            return
+        at_the_end = "; all of them at the end" if task.ends_with_all(trainer.steps) else ""
+        all_of_them = "" if at_the_end else f"; all of them by: kqv evaluate {trainer.run.path}"
+        self.print(
+            f"  validation loss: of a fixed sample of {task.evaluated:,} of the {task.held_out:,} held-out tokens"
+            f"{at_the_end}{all_of_them}"
+        )
 
     def __enter__(self) -> TrainingDisplay:
         self.bar.start()
@@ -79,7 +105,7 @@ class TrainingDisplay:
     def compare_with_peak(self, operations: float, peak: float) -> None:
         """Show from now on what share of the machine's matrix-product speed `peak` is used, where an example takes so
         many operations."""
-        self.share_of_rate = operations / peak
+        self.share_of_rate = operations / peak if peak > 0 else 0.0  # 0 where the clock stood still
         self.print(f"  this machine multiplies matrices at {_short(peak / 1e9)} GFLOP/s (float32, measured now)")
 
     def started(self, step: int, steps: int) -> None:
@@ -94,6 +120,10 @@ class TrainingDisplay:
             numbers += f"  {100 * self.share_of_rate * rate:.0f} % of peak"
         self.bar.update(self.task, completed=step, numbers=numbers)
 
+    def evaluating(self, done: int, whole: int) -> None:
+        """Show how far an evaluation is."""
+        self.bar.update(self.task, numbers=f"scoring held-out {self.unit}: {100 * done / whole:.0f} %")
+
     def evaluated(self, step: int, scores: dict[str, float]) -> None:
         """Show the validation set's scores; a line of its own where no bar can be drawn, but not too many."""
         accuracy = f"accuracy {100 * scores['accuracy']:.2f} %" if "accuracy" in scores else ""
@@ -106,7 +136,7 @@ class TrainingDisplay:
 
     def sampled(self, step: int, text: str) -> None:
         """Show what the model writes below the bar; where no bar can be drawn, with the scores."""
-        lines = [line for line in text.splitlines() if line.strip()][:SAMPLE_LINES]
+        lines = [visible(line) for line in text.splitlines() if line.strip()][:SAMPLE_LINES]
         self.bar.below = "\n".join(f"  {line}" for line in lines)
         if self.has_reported:
             for line in lines:

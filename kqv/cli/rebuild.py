@@ -1,9 +1,7 @@
-"""`kqv rebuild`: write the mathematics again from scratch; it is checked, explained, and trained with."""
+"""`kqv rebuild`: write the mathematics from scratch; it is checked, explained, and trained with."""
 
 from __future__ import annotations
 
-import json
-import sys
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from kqv.cli.json_output import print_json
 from kqv.cli.options import Json
+from kqv.data.sets import PICTURES, listed
 from kqv.errors import DataError, Error
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ class Group(TyperGroup):
     """Takes an exercise's name in place of a command: `kqv rebuild backprop` is `kqv rebuild begin backprop`."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        from kqv.workshop.catalogue import NAMES
+        from kqv.workshop.catalogue import names
 
-        if args[0] not in self.commands and args[0].removesuffix(".py") in NAMES:
+        if args[0] not in self.commands and args[0].removesuffix(".py") in names():
             return "begin", self.commands["begin"], args
         if args[0] not in self.commands and not args[0].startswith("-"):
-            near = get_close_matches(args[0], [*NAMES, *self.commands], 1, 0.5)
+            near = get_close_matches(args[0], [*names(), *self.commands], 1, 0.5)
             meant = f"did you mean {near[0]}? " if near else ""
             raise Error(f"there is no exercise and no command {args[0]!r}; {meant}`kqv rebuild` lists the exercises")
         return super().resolve_command(ctx, args)
@@ -37,17 +37,19 @@ class Group(TyperGroup):
 
 app = typer.Typer(
     cls=Group, invoke_without_command=True, subcommand_metavar="NAME | COMMAND [ARGS]...",
-    help="Write the mathematics again from scratch: exercises that are checked, explained and trained with.\n\n"
-    "kqv rebuild alone lists them with your progress; kqv rebuild NAME begins one.",
+    help="Write the mathematics from scratch: exercises that are checked, explained and then trained with.\n\n"
+    "kqv rebuild alone lists them with your progress; kqv rebuild NAME starts one.",
 )  # fmt: skip
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="An exercise from the list that `kqv rebuild` shows.")]
 Folder = Annotated[Path | None, typer.Option(metavar="DIR", help="The folder with your files; without it, rebuild.")]
-Train = Annotated[bool, typer.Option("--train/--no-train", help="Whether to train with what passed, for some seconds.")]
-Data = Annotated[
-    str | None, typer.Option(help="digits8x8 (embedded, default), mnist, or a folder of pictures by class.")
+Train = Annotated[
+    bool, typer.Option("--train/--no-train", help="Whether to train for a few seconds once the file passes.")
 ]
-Epochs = Annotated[int | None, typer.Option(help="How many times through the training pictures.", min=1, max=1000)]
+Data = Annotated[
+    str | None, typer.Option(help=f"{listed(PICTURES)}, or a folder of pictures by class; without it, digits8x8.")
+]
+Epochs = Annotated[int | None, typer.Option(help="How many passes over the training pictures.", min=1, max=1000)]
 
 
 def _folder(context: typer.Context, given: Path | None) -> Path:
@@ -69,7 +71,7 @@ def overview(context: typer.Context, folder: Folder = None, as_json: Json = Fals
     where = folder or DEFAULT
     known = progress.read(where)
     if as_json:
-        _print_json(progress.summary(known, where))
+        print_json(progress.summary(known, where))
         return
     from kqv.cli.rebuild_display import show_overview
 
@@ -78,7 +80,7 @@ def overview(context: typer.Context, folder: Folder = None, as_json: Json = Fals
 
 @app.command("begin", epilog="Example: kqv rebuild begin backprop")
 def begin(context: typer.Context, name: Name, folder: Folder = None) -> None:
-    """Write the empty form of an exercise, rebuild/NAME.py; the word begin may be left out."""
+    """Write the template of an exercise to rebuild/NAME.py; the word begin may be left out."""
     from kqv.cli.rebuild_display import show_begun
     from kqv.workshop import desk
 
@@ -91,7 +93,7 @@ def begin(context: typer.Context, name: Name, folder: Folder = None) -> None:
 def check(
     context: typer.Context, name: Name, folder: Folder = None, train: Train = True, as_json: Json = False
 ) -> None:
-    """Run your file in a limited process and explain what it does; once it passes, train with it for some seconds."""
+    """Run your file in a limited process and explain what is wrong; once it passes, train with it for a few seconds."""
     from kqv.workshop.catalogue import require
 
     where, name = _folder(context, folder), require(name)
@@ -102,14 +104,14 @@ def check(
         show_report(report, where, offer_training=not train)
     trained = _trained(name, where, known, None, None, quiet=as_json) if report.passed and train else None
     if as_json:
-        _print_json(_as_dict(report, trained))
+        print_json(_as_dict(report, trained))
     if not report.passed:
         raise typer.Exit(1)
 
 
 @app.command("hint", epilog="Example: kqv rebuild hint backprop")
 def hint(context: typer.Context, name: Name, folder: Folder = None) -> None:
-    """Give the next of three hints, from a nudge to nearly the line."""
+    """Show the next of three hints, from a nudge to almost the full line."""
     from kqv.cli.rebuild_display import show_hints
     from kqv.workshop import progress
     from kqv.workshop.catalogue import exercise
@@ -124,7 +126,7 @@ def hint(context: typer.Context, name: Name, folder: Folder = None) -> None:
 
 @app.command("solution", epilog="Example: kqv rebuild solution backprop")
 def solution(context: typer.Context, name: Name, folder: Folder = None) -> None:
-    """Print the reference; your own file stays as it is."""
+    """Print the reference solution; your own file is left unchanged."""
     from kqv.cli.rebuild_display import show_solution
     from kqv.workshop.catalogue import exercise
 
@@ -133,12 +135,12 @@ def solution(context: typer.Context, name: Name, folder: Folder = None) -> None:
 
 @app.command("reset", epilog="Example: kqv rebuild reset backprop")
 def reset(context: typer.Context, name: Name, folder: Folder = None) -> None:
-    """Put the empty form back; your file is kept beside it as NAME.old.py."""
+    """Start again from the template; your file is kept next to it as NAME.old.py."""
     from kqv.cli.console import console
     from kqv.workshop import desk
 
     path, old = desk.reset(_folder(context, folder), name)
-    console.print(f"{path} is the empty form again" + (f"; what you had is now {old}" if old else ""), markup=False)
+    console.print(f"{path} is the template again" + (f"; your file is kept as {old}" if old else ""), markup=False)
 
 
 @app.command("train", epilog="Example: kqv rebuild train backprop --data mnist")
@@ -146,14 +148,14 @@ def train(
     context: typer.Context, name: Name, folder: Folder = None, data: Data = None, epochs: Epochs = None,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Train the textbook's network on real digits, with your function in its place; it is checked first."""
+    """Train the textbook's network on real digits with your function in it; the file is checked first."""
+    from kqv.cli.data import fetch_with_progress
+    from kqv.data.registry import SOURCES
     from kqv.workshop.catalogue import require
 
     where, name = _folder(context, folder), require(name)
-    if data is not None and data.lower() == "mnist":
-        from kqv.cli.data import fetch_with_progress
-
-        fetch_with_progress(["mnist"])
+    if data is not None and data.lower() in SOURCES:  # here, since a learner's process has no network
+        fetch_with_progress([data])
     report, known = _checked(name, where)
     if not report.passed:
         from kqv.cli.rebuild_display import show_report
@@ -161,20 +163,20 @@ def train(
         if not as_json:
             show_report(report, where)
         else:
-            _print_json(_as_dict(report, None))
+            print_json(_as_dict(report, None))
         raise typer.Exit(1)
     trained = _trained(name, where, known, data, epochs, quiet=as_json)
     if as_json:
-        _print_json(_as_dict(report, trained))
+        print_json(_as_dict(report, trained))
 
 
 @app.command("repair", epilog="Example: kqv rebuild repair")
 def repair(context: typer.Context, folder: Folder = None) -> None:
-    """Set a damaged progress.json aside, and find out anew which of your files pass."""
+    """Set a damaged progress.json aside and check again which of your files pass."""
     from kqv.cli.console import console
     from kqv.cli.rebuild_display import show_overview
     from kqv.workshop import progress
-    from kqv.workshop.catalogue import NAMES
+    from kqv.workshop.catalogue import names
 
     where = _folder(context, folder)
     if not where.is_dir():
@@ -186,10 +188,10 @@ def repair(context: typer.Context, folder: Folder = None) -> None:
     except DataError:
         old = progress.set_aside(where)
     progress.write(where, progress.Progress())
-    for name in NAMES:
+    for name in names():
         if (where / f"{name}.py").is_file():
             _checked(name, where)
-    console.print(f"The damaged progress is kept as {old}; your files were checked anew.\n", markup=False)
+    console.print(f"The damaged progress is kept as {old}; your files were checked again.\n", markup=False)
     show_overview(progress.read(where), where)
 
 
@@ -239,7 +241,3 @@ def _as_dict(report: Report, trained: Trained | None) -> dict[str, Any]:
     if trained is not None:
         content |= {"accuracy": trained.accuracy, "data": trained.data, "tested": trained.tested}
     return content
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(content) + "\n")

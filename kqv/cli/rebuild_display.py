@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
-from kqv.cli.console import console
-from kqv.workshop.catalogue import NAMES, TITLES
+from kqv.cli.console import console, fitted, say_commands
+from kqv.visible import visible
+from kqv.workshop.catalogue import exercises, names
 from kqv.workshop.desk import option
 
 if TYPE_CHECKING:
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
     from kqv.workshop.training import Trained
 
 BAR = 30
+PLEASANT = 100  # columns of a paragraph, at most
 _MARKS = {"passed": "[green]✓[/]", "begun": "[yellow]●[/]", "not begun": "[dim]○[/]"}
 _PRINTED_LINES = 12
 
 
 def say(text: str, indent: int = 0, style: str = "") -> None:
     """A paragraph, wrapped to the terminal but never wider than is pleasant, all of its lines indented."""
-    width = max(30, min(console.width, 100) - indent)
-    for line in textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]:
-        console.print(" " * indent + line, style=style or None, markup=False)
+    words = Text(" " * indent + " ".join(visible(text).split()))
+    console.print(fitted(words, min(console.width, PLEASANT)), style=style or None)
 
 
 def command(word: str, name: str, folder: Path) -> str:
@@ -40,9 +41,9 @@ def command(word: str, name: str, folder: Path) -> str:
 
 def show_overview(known: Progress, folder: Path) -> None:
     """All exercises with how far the learner has come, and what to do next."""
-    states = {name: known.state(name, folder) for name in NAMES}
+    states = {name: known.state(name, folder) for name in names()}
     passed = sum(state == "passed" for state in states.values())
-    console.print(f"[bold]Write it again from scratch[/]  {passed} of {len(NAMES)} passed\n")
+    console.print(f"[bold]Rebuild it from scratch[/]  {passed} of {len(states)} passed\n")
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
@@ -55,10 +56,12 @@ def show_overview(known: Progress, folder: Path) -> None:
             where = "" if record.data == "digits8x8" else f" [dim]{escape(record.data)}[/]"
             right = f"[green]{100 * record.accuracy:.1f} %[/]{where}"
         style = "bold" if state != "not begun" else ""
-        table.add_row(_MARKS[state], f"[{style}]{name}[/]" if style else name, f"[dim]{TITLES[name]}[/]", right)
+        table.add_row(
+            _MARKS[state], f"[{style}]{name}[/]" if style else name, f"[dim]{exercises()[name].title}[/]", right
+        )
     console.print(table)
     if any(record.accuracy is not None for record in known.exercises.values()):
-        console.print("\n[dim]%: test digits that the network recognises, trained with your own function.[/]")
+        console.print("\n[dim]%: accuracy on the test digits, of the network trained with your own function.[/]")
     console.print()
     _next(known, folder)
 
@@ -66,25 +69,26 @@ def show_overview(known: Progress, folder: Path) -> None:
 def _next(known: Progress, folder: Path) -> None:
     name = known.next_one(folder)
     if name is None:
-        say("You have written all of it: there is nothing left in that network that is not yours.")
+        say("You have written all of it: every part of that network is now your own.")
         return
     begun = known.state(name, folder) == "begun"
     console.print(f"Next: [bold]{escape(command('check' if begun else '', name, folder))}[/]")
 
 
 def show_begun(path: Path, is_new: bool, name: str, folder: Path) -> None:
-    """Where the form is, and how to go on."""
+    """Where the template is, and what to do next."""
     if is_new:
-        console.print(f"Wrote [bold]{escape(str(path))}[/]: {escape(TITLES[name])}.")
-        say("Open it in your editor: formula, names and dimensions stand there; fill in what is missing. Then:")
+        console.print(f"Wrote [bold]{escape(str(path))}[/]: {escape(exercises()[name].title)}.")
+        say("Open it in your editor: it has the formula, names and dimensions; write the function's body. Then:")
     else:
-        console.print(f"[bold]{escape(str(path))}[/] is there already, and stays as it is.")
+        console.print(f"[bold]{escape(str(path))}[/] exists already and is left unchanged.")
     console.print()
-    grid = Table.grid(padding=(0, 2))
-    rows = [("check", "see what it does, and why"), ("hint", "one of three, from a nudge to nearly the line")]
-    for word, what in rows if is_new else [*rows, ("reset", "the empty form again; yours is kept")]:
-        grid.add_row(f"  [bold]{escape(command(word, name, folder))}[/]", f"[dim]{what}[/]")
-    console.print(grid)
+    rows = [
+        ("check", "run it, and explain what is wrong"),
+        ("hint", "one of three, from a nudge to almost the full line"),
+    ]
+    rows += [] if is_new else [("reset", "start again from the template; your file is kept")]
+    say_commands({command(word, name, folder): what for word, what in rows})
 
 
 def show_report(report: Report, folder: Path, offer_training: bool = False) -> None:
@@ -114,18 +118,18 @@ def show_report(report: Report, folder: Path, offer_training: bool = False) -> N
 
 def _count(verdict: Verdict) -> str:
     if verdict.passed:
-        return f"right in all of {verdict.tries} tries"
+        return f"correct in all {verdict.tries} test cases"
     kind = "" if verdict.finding is None else verdict.finding.kind
     if kind in ("empty", "missing", "stopped"):
         return {"empty": "still empty", "missing": "missing", "stopped": "stopped"}[kind]
-    return f"right in {verdict.right} of {verdict.tries} tries"
+    return f"correct in {verdict.right} of {verdict.tries} test cases"
 
 
 def _show_finding(finding: Finding) -> None:
     console.print()
     say(finding.headline, 2)
     if finding.mistake:
-        console.print(f"  [bold yellow]It looks like this: {escape(finding.mistake)}.[/]")
+        console.print(f"  [bold yellow]Likely mistake: {escape(finding.mistake)}.[/]")
         say(f"{_sentence(finding.advice)}.", 2)
     if finding.details:
         console.print()
@@ -158,20 +162,20 @@ def show_hints(exercise: Exercise, count: int, folder: Path) -> None:
         say(text, 2, "" if number == count else "dim")
     console.print()
     if count < len(exercise.hints):
-        console.print(f"[dim]One more: {escape(command('hint', exercise.name, folder))}[/]")
+        console.print(f"[dim]Next hint: {escape(command('hint', exercise.name, folder))}[/]")
     else:
-        console.print(f"[dim]The whole of it: {escape(command('solution', exercise.name, folder))}[/]")
+        console.print(f"[dim]The full solution: {escape(command('solution', exercise.name, folder))}[/]")
 
 
 def show_solution(exercise: Exercise, folder: Path) -> None:
     """The reference as it may stand in the learner's file."""
-    from kqv.workshop.form import solution
+    from kqv.workshop.template import solution
 
     text = solution(exercise)
     if console.is_terminal:
         console.print(Syntax(text, "python", background_color="default", word_wrap=True))
     else:
-        console.print(text, markup=False, end="")
+        console.print(text, markup=False, soft_wrap=True, end="")  # code to copy: no line is wrapped
 
 
 class TrainingLines:
@@ -186,15 +190,15 @@ class TrainingLines:
         if self.quiet:
             return
         if "sizes" in event:
-            from kqv.workshop.plans import plan
-
             self.epochs = event["epochs"]
             console.print("[bold]Now the real training:[/] ", end="")
-            console.print(f"{escape(plan(self.name).part)}.")
+            console.print(f"{escape(exercises()[self.name].training.part)}.")
             facts = f"network {event['sizes']}, {event['pictures']:,} pictures of {event['data']}"
             console.print(f"[dim]{escape(facts)}[/]\n")
         elif "apart" in event:
-            console.print(f"  Gradient check: kqv's backprop and your differences lie {event['apart']:.1e} apart.\n")
+            console.print(
+                f"  Gradient check: relative error of your differences against kqv's backprop: {event['apart']:.1e}.\n"
+            )
         elif "epoch" in event:
             share = event["accuracy"]
             full = round(BAR * share)
@@ -208,6 +212,6 @@ class TrainingLines:
             return
         console.print(
             f"\n[bold green]{100 * trained.accuracy:.1f} %[/] of {trained.tested:,} digits that it never saw are "
-            f"recognised ({trained.right:,} right), with your own {self.name}.\n"
+            f"classified correctly ({trained.right:,}), with your own {self.name}.\n"
         )
         _next(known, folder)

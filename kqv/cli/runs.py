@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from kqv.cli.json_output import print_json
 from kqv.cli.options import Json
 from kqv.errors import Error, RunError
 
@@ -19,58 +18,63 @@ if TYPE_CHECKING:
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder whose runs to list.")]
 
+COLUMNS = ("run", "recipe", "data", "steps", "time", "validation", "state")
+"""What the table says of a run; on a narrow terminal, beside long names, it does without the data."""
+
 _MEASURED = ("step", "seconds", "validation_loss", "validation_accuracy")
 
 
 def runs(folder: Folder = Path("runs"), as_json: Json = False) -> None:
-    """List the runs, the one trained last first: recipe, data, how far they came, and their validation
-    accuracy or loss."""
+    """List the runs, the most recent first: recipe, data, progress, and validation accuracy or loss."""
     from kqv.training.run import MAKE_ONE, list_runs
 
     if folder != Path("runs") and not folder.is_dir():
-        raise Error(f"there is no folder {folder}; give one that holds runs, or none for runs/")
+        raise Error(f"there is no folder {folder}; give a folder with runs, or leave it out for runs/")
     found = [_describe(run) for run in list_runs(folder)]
     if as_json:
-        sys.stdout.write(json.dumps({"runs": found}) + "\n")
+        print_json({"runs": found})
         return
     from kqv.cli.console import console
 
     if not found:
         console.print(f"There is no run in {folder}; {MAKE_ONE}", markup=False)
         return
-    console.print(_table(found))
+    table = _table(found, COLUMNS)
+    if not console.fits(table):
+        table = _table(found, tuple(title for title in COLUMNS if title != "data"))
+    console.print(table)
     for row in found:
         if "problem" in row:
             console.print(f"\n{row['run']}: {row['problem']}", markup=False)
     stopped = next((row for row in found if row["state"] == "stopped"), None)
     if stopped is not None:
         how = f"kqv train {stopped['system']} --resume {stopped['run']}"
-        console.print(f"\nTo go on with one that stopped: {how}", markup=False)
+        console.print(f"\nTo resume one that stopped: {how}", markup=False)
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
     """The runs as a table; the names, which other commands want, are never cut."""
-    from rich.markup import escape
     from rich.table import Table
 
+    from kqv.cli.console import shown
+
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("run", no_wrap=True, overflow="fold")
-    table.add_column("recipe", overflow="fold")
-    table.add_column("data", overflow="fold")
-    for title in ("steps", "time", "validation"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
+    for title in columns:
+        is_name = title in ("recipe", "data")
+        justify: Literal["left", "right"] = "right" if title in ("steps", "time", "validation") else "left"
+        table.add_column(title, justify=justify, no_wrap=not is_name, overflow="fold" if is_name else "ellipsis")
     for row in rows:
         steps = f"{row['step']:,}" + (f"/{row['steps']:,}" if row["state"] in ("stopped", "training") else "")
-        table.add_row(
-            escape(row["run"]), escape(row.get("recipe", "")), escape(Path(row.get("data", "")).name), steps,
-            _time(row["seconds"]), _score(row), row["state"],
-        )  # fmt: skip
+        cells = {
+            "run": row["run"], "recipe": row.get("recipe", ""), "data": Path(row.get("data", "")).name, "steps": steps,
+            "time": _time(row["seconds"]), "validation": _score(row), "state": row["state"],
+        }  # fmt: skip
+        table.add_row(*(shown(cells[title]) for title in columns))
     return table
 
 
 def _score(row: dict[str, Any]) -> str:
-    """How good the run is on its validation set: the share that is right, or of texts the loss."""
+    """How good the run is on its validation set: accuracy, or for texts the loss."""
     if "validation_accuracy" in row:
         return f"{100 * row['validation_accuracy']:.2f} %"
     return f"loss {row['validation_loss']:.4f}" if "validation_loss" in row else ""
@@ -103,7 +107,8 @@ def _describe(run: Run) -> dict[str, Any]:
     if run.is_training:
         return row | {"state": "training"}
     stopped_early = recipe.training.early_stopping and counters.patience.waited >= recipe.training.early_stopping
-    state = "finished" if stopped_early or counters.step >= row["steps"] else "stopped"
+    is_over = (stopped_early or counters.step >= row["steps"]) and not counters.due
+    state = "finished" if is_over else "stopped"
     return row | {"step": counters.step, "state": state}
 
 

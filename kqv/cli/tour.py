@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Annotated, Literal
 
 import typer
 
-Stage = Annotated[
-    Literal["digits", "gpt"] | None, typer.Argument(help="One stage alone: digits or gpt; without it, all.")
-]
+Stage = Annotated[Literal["digits", "gpt"] | None, typer.Argument(help="Run one stage only: digits or gpt.")]
+STAGES = {"digits": "kqv.cli.tour_digits", "gpt": "kqv.cli.tour_gpt"}
+"""The module whose `stage` shows each part, in their order; imported when its turn comes."""
 
 
 def tour(stage: Stage = None) -> None:
     """See a network learn handwritten digits and a GPT learn to write, and look inside; needs no internet."""
-    if stage != "gpt":
-        from kqv.cli.tour_digits import digits_stage
-
-        digits_stage()
-    if stage != "digits":
-        from kqv.cli.tour_gpt import gpt_stage
-
-        gpt_stage()
+    for module in STAGES.values() if stage is None else [STAGES[stage]]:
+        import_module(module).stage()

@@ -8,41 +8,43 @@ import numpy as np
 import torch
 from rich.table import Table
 
-from kqv.cli.console import console
+from kqv.cli.console import console, counted, say_commands
 from kqv.cli.drawing import drawn, side_by_side
 from kqv.cli.progress import TrainingDisplay
 from kqv.data.digits import DigitData, load_digits
 from kqv.models.network import Network
+from kqv.systems.digits.recipes import digits
+from kqv.systems.digits.start import start
+from kqv.systems.digits.traced import as_batch, trace_pictures
 from kqv.training.devices import choose_device
-from kqv.training.digits import start
-from kqv.training.recipes import digits
 from kqv.training.run import Run, new_path
-from kqv.training.tracing import as_batch, trace_pictures
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace
+
+SHOWN_DIGITS = 6  # at most; a narrow terminal shows fewer
 
 SHOWN = {
     "pixels": "the picture: bytes",
     "x": "from 0 to 1, in one row",
     "layers.0.weight": "a weight from pixel to neuron",
     "layers.0.z": "pixels times weights, and bias",
-    "layers.0.a": "the neurons answer: max(0, z)",
+    "layers.0.a": "activations: max(0, z)",
     "layers.2.weight": "weights into the last layer",
     "layers.2.z": "one number for each digit",
-    "confidence": "shares of one (softmax)",
+    "confidence": "probabilities (softmax)",
     "cost": "surprise at the right digit",
 }
 """Tensors of the pass that the tour shows, with what they are."""
 
 
-def digits_stage() -> Run:
+def stage() -> Run:
     """Train on the embedded digits, score what the network never saw, and explain one number of it."""
-    data = load_digits(None)
     _heading("1", "Real handwritten digits")
+    data = load_digits(None)
     console.print(f"{data.describe()}.")
     console.print("Each is 8×8 pixels, and each pixel a number from 0 to 255:\n")
-    console.print(_row(data, range(5)), markup=False)
+    console.print(_row(data, range(SHOWN_DIGITS)), markup=False)
 
     recipe = digits()
     display = TrainingDisplay()
@@ -59,7 +61,7 @@ def digits_stage() -> Run:
     )
     with display:
         result = trainer.train()
-    console.print(f"{result.step:,} steps in {result.seconds:.1f} s.")
+    console.print(f"{counted(result.step, 'step')} in {result.seconds:.1f} s.")
 
     _heading("4", "Digits that it never saw")
     wrong = _verdicts(model, data)
@@ -68,10 +70,10 @@ def digits_stage() -> Run:
     number = wrong[0] if wrong else 0
     trace = _traced(model, data, number)
     console.print(f"One number from the picture above (test picture {number}), and the arithmetic that made it:\n")
-    console.print(trace.cell("layers.2.z[0,3]").text(), markup=False)
-    console.print("\nAnd what one weight has to do with the cost:\n")
+    console.print(trace.cell("layers.2.z[0,3]").text(console.width), markup=False)
+    console.print("\nAnd how the cost depends on one weight:\n")
     row, column = _liveliest(trace)
-    console.print(trace.cell(f"grad:layers.0.weight[{row},{column}]").text(), markup=False)
+    console.print(trace.cell(f"grad:layers.0.weight[{row},{column}]").text(console.width), markup=False)
     _next(run, number)
     return run
 
@@ -80,9 +82,12 @@ def _heading(number: str, title: str) -> None:
     console.print(f"\n[bold cyan]{number}  {title}[/]\n")
 
 
-def _row(data: DigitData, places: range | list[int]) -> str:
-    pictures = [drawn(data.test.pixels[place]) + f"\nis a {data.classes[data.test.labels[place]]}" for place in places]
-    return side_by_side(pictures)
+def _row(data: DigitData, positions: range | list[int]) -> str:
+    pictures = [
+        drawn(data.test.pixels[position]) + f"\nis a {data.classes[data.test.labels[position]]}"
+        for position in positions
+    ]
+    return side_by_side(pictures, console.width)
 
 
 def _traced(model: Network, data: DigitData, number: int) -> Trace:
@@ -93,7 +98,7 @@ def _traced(model: Network, data: DigitData, number: int) -> Trace:
 def _shapes(trace: Trace) -> None:
     table = Table(box=None, header_style="dim", pad_edge=False)
     for title in ("name", "book", "dimensions", "what it is"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title == "name")
     for name, meaning in SHOWN.items():
         record = trace[name]
         shape = record.shape_text.replace("[", r"\[")
@@ -105,19 +110,21 @@ def _shapes(trace: Trace) -> None:
 def _verdicts(model: Network, data: DigitData) -> list[int]:
     """Score the test set, show two pictures that are right and the first ones that are wrong; gives the wrong ones."""
     verdicts = model.classify(torch.from_numpy(data.test.pixels))
-    said = np.array([verdict.place for verdict in verdicts])
+    said = np.array([verdict.position for verdict in verdicts])
     wrong = np.flatnonzero(said != data.test.labels).tolist()
     right = len(said) - len(wrong)
     console.print(
         f"[bold]{100 * right / len(said):.1f} %[/] of {len(said)} test digits are recognised ({right} right).\n"
     )
-    shown = [place for place in range(len(said)) if place not in wrong][:2] + wrong[:3]
+    shown = [position for position in range(len(said)) if position not in wrong][:2] + wrong[:3]
     pictures = []
-    for place in shown:
-        verdict, truth = verdicts[place], data.classes[data.test.labels[place]]
+    for position in shown:
+        verdict, truth = verdicts[position], data.classes[data.test.labels[position]]
         mark = "" if verdict.label == truth else f" (is {truth})"
-        pictures.append(drawn(data.test.pixels[place]) + f"\n{verdict.label}, {100 * verdict.confidence:.0f} %{mark}")
-    console.print(side_by_side(pictures), markup=False)
+        pictures.append(
+            drawn(data.test.pixels[position]) + f"\n{verdict.label}, {100 * verdict.confidence:.0f} %{mark}"
+        )
+    console.print(side_by_side(pictures, console.width), markup=False)
     return wrong
 
 
@@ -131,13 +138,10 @@ def _liveliest(trace: Trace) -> tuple[int, int]:
 
 def _next(run: Run, number: int) -> None:
     _heading("→", "What to try next")
-    table = Table.grid(padding=(0, 2))
-    for command, what in (
-        (f"kqv trace {run.path} {number}", "every tensor of that pass"),
-        (f"kqv trace {run.path} {number} --html trace.html", "the same, to click through"),
-        (f"kqv evaluate {run.path}", "what is taken for what"),
-        ("kqv train digits --data mnist", "larger digits (fetched once)"),
-        ("kqv train digits --data FOLDER", "your own: a folder for each class"),
-    ):
-        table.add_row(f"  [bold]{command}[/]", f"[dim]{what}[/]")
-    console.print(table)
+    say_commands({
+        f"kqv trace {run.path} {number}": "every tensor of that pass",
+        f"kqv trace {run.path} {number} --html trace.html": "the same, to click through",
+        f"kqv evaluate {run.path}": "which digits it confuses",
+        "kqv train digits --data mnist": "larger digits (fetched once)",
+        "kqv train digits --data FOLDER": "your own: a folder for each class",
+    })  # fmt: skip

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import torch
 from rich.table import Table
 
-from kqv.cli.console import console
-from kqv.cli.progress import TrainingDisplay
+from kqv.cli.console import console, counted, say_commands
+from kqv.cli.progress import TrainingDisplay, waiting
 from kqv.data.text.corpora import load_text
 from kqv.generation.sampling import Sampling
+from kqv.systems.gpt.recipes import gpt
+from kqv.systems.gpt.start import start
+from kqv.systems.gpt.traced import trace_text
+from kqv.systems.gpt.trained import load_gpt
 from kqv.training.devices import choose_device
-from kqv.training.gpt import load_gpt, start
-from kqv.training.gpt_recipes import gpt
 from kqv.training.run import Run, new_path
-from kqv.training.tracing import trace_text
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace
@@ -28,22 +29,23 @@ WRITTEN = 400  # characters
 SHOWN = {
     "ids": "characters, by their numbers",
     "token_vectors": "a learned row for each",
-    "blocks.0.attention.queries": "what each place asks",
-    "blocks.0.attention.keys": "what each place answers to",
-    "blocks.0.attention.scores": "how well they meet: q·k/√channels",
-    "blocks.0.attention.weights": "shares of one (softmax), none for later places",
-    "blocks.0.attention.values": "what each place gives",
+    "blocks.0.attention.queries": "what each position looks for",
+    "blocks.0.attention.keys": "what each position is found by",
+    "blocks.0.attention.scores": "how well they match: q·k/√channels",
+    "blocks.0.attention.weights": "softmax: they add up to 1, none for later positions",
+    "blocks.0.attention.values": "what each position passes on",
     "blocks.0.attention.mixed": "the values, mixed by the weights",
-    "logits": "for each place: one number for each character that may follow",
+    "logits": "for each position: one number for each character that may follow",
     "cost": "surprise at the characters that do follow",
 }
 """Tensors of the pass that the tour shows, with what they are."""
 
 
-def gpt_stage() -> Run:
+def stage() -> Run:
     """Train on the embedded Python reference for less than a minute, let it write, and show attention's shapes."""
-    corpus = load_text("python-docs")
     _heading("6", "From digits to text")
+    with waiting("reading Python's language reference"):
+        corpus = load_text("python-docs")
     console.print("A GPT is the same again: numbers times weights, a cost, and backpropagation. What it learns from:\n")
     console.print(_excerpt(corpus.validation), markup=False, style="dim", highlight=False)
     console.print(f"\n{corpus.describe().splitlines()[0].split('; ')[0]}: Python's language reference.")
@@ -51,29 +53,36 @@ def gpt_stage() -> Run:
     display = TrainingDisplay(unit="tokens")
     recipe = gpt(corpus.size)
     training = recipe.training.model_copy(update={"sample_tokens": 0})
-    run, trainer = start(
-        recipe.model_copy(update={"training": training}), corpus, new_path("tour-gpt"), choose_device("cpu"),
-        minutes=MINUTES, listener=display,
-    )  # fmt: skip
+    with waiting(f"measuring how many steps fit into {60 * MINUTES:.0f} seconds"):
+        run, trainer = start(
+            recipe.model_copy(update={"training": training}), corpus, new_path("tour-gpt"), choose_device("cpu"),
+            minutes=MINUTES, listener=display,
+        )  # fmt: skip
 
     _heading("7", "Queries, keys, values, and their shapes")
-    console.print("Each place of the text asks the places before it, and takes from those whose key meets its query.\n")
+    console.print(
+        "Each position of the text asks the positions before it, and takes from those whose key meets its query.\n"
+    )
     _shapes(_traced(run))
 
-    _heading("8", "Learning to say what comes next")
+    _heading("8", "Learning to predict what comes next")
     console.print(
-        f"{trainer.steps:,} steps of {trainer.task.size(0):,} characters, in about {60 * MINUTES:.0f} seconds."
+        f"{counted(trainer.steps, 'step')} of {trainer.task.size(0):,} characters, in about {60 * MINUTES:.0f} seconds."
     )
-    console.print(f"Before: {_written(run)!r}\n", markup=False, style="dim", highlight=False)
+    with waiting("writing with random weights"):
+        before = _written(run)
+    console.print(f"Before: {before!r}\n", markup=False, style="dim", highlight=False)
     with display:
         result = trainer.train()
     console.print(
-        f"{result.step:,} steps in {result.seconds:.1f} s; the next character of unseen text costs it "
+        f"{counted(result.step, 'step')} in {result.seconds:.1f} s; the next character of unseen text costs it "
         f"{result.scores['loss']:.2f} nats, where guessing costs {math.log(load_gpt(run).model.vocab):.2f}."
     )
 
     _heading("9", "It writes")
-    console.print(_written(run, WRITTEN), markup=False, highlight=False)
+    with waiting("writing"):
+        text = _written(run, WRITTEN)
+    console.print(text, markup=False, highlight=False)
     _next(run)
     return run
 
@@ -95,7 +104,7 @@ def _traced(run: Run) -> Trace:
 def _shapes(trace: Trace) -> None:
     table = Table(box=None, header_style="dim", pad_edge=False)
     for title in ("name", "dimensions", "what it is"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=title == "name")
     for name, meaning in SHOWN.items():
         table.add_row(name, trace[name].shape_text.replace("[", r"\["), f"[dim]{meaning}[/]")
     console.print(table)
@@ -108,12 +117,9 @@ def _written(run: Run, tokens: int = 60) -> str:
 
 def _next(run: Run) -> None:
     _heading("→", "What to try next")
-    table = Table.grid(padding=(0, 2))
-    for command, what in (
-        (f"kqv generate {run.path}", "let it write on from what you type"),
-        (f"kqv generate {run.path} --prompt 'def ' --probabilities", "and see what each character was chosen from"),
-        (f"kqv trace {run.path} '{PROMPT.strip()}'", "every tensor, forward and backward"),
-        ("kqv train gpt --data my-text.txt", "a GPT on your own text"),
-    ):
-        table.add_row(f"  [bold]{command}[/]", f"[dim]{what}[/]")
-    console.print(table)
+    say_commands({
+        f"kqv generate {run.path}": "let it continue what you type",
+        f"kqv generate {run.path} --prompt 'def ' --probabilities": "and see each character's candidates",
+        f"kqv trace {run.path} '{PROMPT.strip()}'": "every tensor, forward and backward",
+        "kqv train gpt --data my-text.txt": "a GPT on your own text",
+    })  # fmt: skip

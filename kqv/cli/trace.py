@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kqv.cli.options import RunName
+from kqv.cli.json_output import print_json
+from kqv.cli.options import Json, ModelName
 from kqv.errors import Error
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from kqv.data.text.tokenizers import Tokenizer
+    from kqv.systems.system import Traced
     from kqv.trace.trace import Trace
-    from kqv.training.run import Run
-
-MOST_NAMED = 512  # tokens up to which each is named beside its logit
-MOST_SHOWN = 16  # tokens of a text beside which stands what the model expects
-SIGNS = {ord(" "): "␣", ord("\n"): "⏎", ord("\t"): "⇥", ord("\r"): "␍"}
+    from kqv.trace.views.attention import AttendedWord
 
 Input = Annotated[
     str | None,
@@ -29,166 +23,131 @@ Input = Annotated[
         metavar="INPUT", help="Digits: a picture file, or the number of a test picture (default: 0). GPT: a text."
     ),
 ]
-Label = Annotated[str | None, typer.Option(help="The right class of a picture file; default: what the model says.")]
+Label = Annotated[str | None, typer.Option(help="The true class of a picture file; by default, the predicted one.")]
 Cells = Annotated[
     list[str] | None,
     typer.Option(
         "--cell", metavar="CELL", help="Explain one number: layers.1.z[0,7], grad:… or update:…; may be repeated."
     ),
 ]
-Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write one self-contained page.")]
-JsonFolder = Annotated[Path | None, typer.Option("--json", metavar="DIR", help="Write JSON with safetensors.")]
-All = Annotated[bool, typer.Option("--all", help="Of a GPT's blocks, which are alike, show every one.")]
+Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML page.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--export", metavar="DIR", help="Write all of it: JSON, with the numbers as safetensors."),
+]
+Word = Annotated[
+    str | None, typer.Option(help="Show what a word of the text attends to, by block and head; of several it#1, it#2.")
+]
+Plot = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="With --word: draw its attention maps into a PNG, SVG or PDF.")
+]
+All = Annotated[bool, typer.Option("--all", help="Show every block of a GPT, not the first alone.")]
 Training = Annotated[bool, typer.Option("--training", help="Trace in training mode, with its dropout masks.")]
 
 
 def trace(
-    run: RunName, input: Input = None, label: Label = None, cell: Cells = None, html: Html = None,
-    json: JsonFolder = None, training: Training = False, all_blocks: All = False,
+    model: ModelName, input: Input = None, label: Label = None, cell: Cells = None, html: Html = None,
+    export: Folder = None, word: Word = None, plot: Plot = None, training: Training = False, all_blocks: All = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Show every tensor of a pass, forward, backward and update, with its dimensions, formula and line of code."""
     from kqv.cli.console import console
-    from kqv.training.run import Run
+    from kqv.cli.preparing import TerminalWatcher
+    from kqv.systems.source import find_model
+    from kqv.systems.system import TraceAsked, system_named
 
-    found = Run.find(run)
-    command = shlex.join(["kqv", "trace", str(found.path), *([] if input is None else [input])])
-    if found.recipe.system == "gpt":
-        if label is not None:
-            raise Error("--label says what a picture shows; a text's next tokens are its own")
-        recorded, heading, example = _text_traced(found, input, training)
-    else:
-        recorded, heading, example = _picture_traced(found, input, label, training)
+    if plot is not None:
+        require_word(word, plot)
+    with TerminalWatcher() as watcher:
+        source = find_model(model, progress=watcher.downloading)
+        traced = system_named(source.system).trace(source, TraceAsked(input, label, training), watcher)
+    recorded = traced.trace
+    command = shlex.join(["kqv", "trace", source.name, *([] if input is None else [input])])
+    write_files(recorded, html, export, command, word)
+    if as_json:
+        print_json({"model": source.name, "input": traced.input} | as_dict(recorded, cell or [], word, plot))
+        return
+    if word is not None:
+        show_word(recorded, word, plot)
+    for text in cell or []:
+        console.print(recorded.cell(text).text(console.width), markup=False)
+    if not (cell or word or html is not None or export is not None):
+        show_all(traced, command, is_own_input=input is None, all_blocks=all_blocks)
+
+
+def require_word(word: str | None, plot: Path) -> None:
+    """Raise `Error` before anything is traced where no map could be drawn."""
+    from kqv.plots.figures import check_ending
+
+    if word is None:
+        raise Error("--plot draws what a word attends to; say which word, as in --word it")
+    check_ending(plot)
+
+
+def as_dict(trace: Trace, cells: list[str], word: str | None, plot: Path | None) -> dict[str, Any]:
+    """What was asked for: cells with their arithmetic, a word's attention; else what is to be said of every tensor."""
+    from kqv.trace.views.attention import attended
+    from kqv.trace.views.export import describe_tensor
+
+    found: dict[str, Any] = {}
+    if word is not None:
+        attention = attended(trace, word)
+        found["word"], found["attention"] = attention.word, [row.as_dict() for row in attention.rows]
+        if plot is not None:
+            draw_word(attention, plot)
+    if cells:
+        found["cells"] = [trace.cell(text).as_dict() for text in cells]
+    return found or {"tensors": [describe_tensor(trace, record) for record in trace.tensors]}
+
+
+def write_files(trace: Trace, html: Path | None, export: Path | None, command: str, word: str | None) -> None:
+    """The trace as a page and as JSON, where these are asked for; says what it wrote."""
+    from kqv.cli.console import notices
+
     if html is not None:
         from kqv.trace.views.page import write_html
 
-        write_html(recorded, html, command=command)
-        console.print(f"wrote {html}")
-    if json is not None:
+        write_html(trace, html, command=command, word=word)
+        notices.print(f"wrote {html}", markup=False)
+    if export is not None:
         from kqv.trace.views.export import write_json
 
-        write_json(recorded, json)
-        console.print(f"wrote {json}")
-    for text in cell or []:
-        console.print(recorded.cell(text).text(), markup=False)
-    if cell or html is not None or json is not None:
-        return
-    is_text = found.recipe.system == "gpt"
-    parts = [heading, recorded.table(fold=is_text and not all_blocks) + ("\n" if is_text else "")]
-    for part in reversed(parts) if is_text else parts:  # what is said of a text stands after its long table
+        write_json(trace, export)
+        notices.print(f"wrote {export}", markup=False)
+
+
+def show_all(traced: Traced, command: str, is_own_input: bool, all_blocks: bool) -> None:
+    """What was traced and the table of its tensors; `is_own_input` where none was given."""
+    from kqv.cli.console import console
+    from kqv.cli.drawing import drawn
+
+    folds = traced.folds and not all_blocks
+    heading = traced.heading if traced.picture is None else f"{traced.heading}\n{drawn(traced.picture)}"
+    if is_own_input and traced.picture is None:
+        heading = f"the held-out text's beginning, {traced.input!r}: {heading}"
+    parts = [heading, traced.trace.table(console.width, fold=folds) + ("\n" if traced.folds else "")]
+    for part in reversed(parts) if traced.folds else parts:  # what is said of a text stands after its long table
         console.print(part, markup=False)
-    console.print(f"\nany number: {command} {example}", markup=False)
-    if is_text and not all_blocks:
+    console.print(f"\nany number: {command} {traced.example}", markup=False)
+    if folds:
         console.print(f"all blocks: {command} --all", markup=False)
 
 
-def _picture_traced(found: Run, input: str | None, label: str | None, training: bool) -> tuple[Trace, str, str]:
-    """The trace of a picture, what is said of it, and cells to look at."""
-    import torch
+def draw_word(found: AttendedWord, plot: Path) -> None:
+    """A word's attention maps as a figure."""
+    from kqv.cli.console import notices
+    from kqv.plots.attention import plot_attention
 
-    from kqv.cli.drawing import drawn
-    from kqv.training.tracing import as_batch, load_for_tracing, trace_pictures
-
-    model, optimizer = load_for_tracing(found)
-    picture, known, origin = _picture(found, input)
-    wanted = known if label is None else _place(label, model.classes)
-    said = model.classify(torch.from_numpy(picture).unsqueeze(0))[0]
-    pictures, labels = as_batch(torch.from_numpy(picture), said.place if wanted is None else wanted)
-    recorded = trace_pictures(model, pictures, labels, optimizer, training)
-    recorded.annotate(dimension="class", labels=model.classes)
-    recorded.annotate("verdict", labels=[said.label])
-    recorded.annotate(
-        "labels", labels=[model.classes[int(labels)]], text="" if wanted is not None else "as the model says"
-    )
-    recorded.annotate("pixels", text=origin)
-    truth = "nobody said what it is" if wanted is None else f"it is {model.classes[wanted]}"
-    heading = f"{origin}: the model says {said.label} ({100 * said.confidence:.1f} %); {truth}\n{drawn(picture)}"
-    layer = next(name for name, _ in model.named_modules() if name.startswith("layers."))
-    return recorded, heading, f"--cell '{layer}.z[0,7]' --cell 'grad:{layer}.weight[7,30]'"
+    plot_attention(found, plot)
+    notices.print(f"figure written to {plot}", markup=False)
 
 
-def _text_traced(found: Run, input: str | None, training: bool) -> tuple[Trace, str, str]:
-    """The trace of a text, what the model expects after each token, and cells to look at."""
-    import torch
+def show_word(trace: Trace, word: str, plot: Path | None) -> None:
+    """What a word attends to as a table, and its attention maps as a figure."""
+    from kqv.cli.console import console
+    from kqv.trace.views.attention import attended
 
-    from kqv.training.tracing import load_text_for_tracing, trace_text
-
-    loaded, optimizer = load_text_for_tracing(found)
-    text = input if input is not None else _beginning(found, loaded.tokenizer)
-    ids = loaded.tokenizer.encode(text)
-    most = loaded.model.context + 1
-    if not 2 <= len(ids) <= most:
-        advice = f"leave out at least {len(ids) - most:,}" if len(ids) > most else "give a longer text"
-        raise Error(
-            f"a traced text has 2 to {most:,} tokens (the context, and one to predict), but this one has {len(ids):,}; "
-            f"{advice}"
-        )
-    recorded = trace_text(loaded.model, torch.from_numpy(ids.astype("int64")), optimizer, training)
-    tokens = [_visible(loaded.tokenizer.token_text(int(token))) for token in ids]
-    shares = torch.softmax(recorded["logits"].value[0].double().cpu(), -1)
-    said = [_visible(loaded.tokenizer.token_text(int(token))) for token in shares.argmax(-1)]
-    for dimension in ("position", "query", "key"):
-        recorded.annotate(dimension=dimension, labels=tokens[:-1])
-    recorded.annotate("targets", labels=tokens[1:], dimension="position")
-    recorded.annotate("verdict", labels=said)
-    if loaded.tokenizer.size <= MOST_NAMED:
-        vocabulary = [_visible(loaded.tokenizer.token_text(token)) for token in range(loaded.tokenizer.size)]
-        recorded.annotate(dimension="vocab", labels=vocabulary)
-    right = [float(share) for share in shares.gather(1, torch.from_numpy(ids[1:, None].astype("int64")))]
-    last = len(ids) - 2
-    cells = f"--cell 'blocks.0.attention.scores[0,0,{last},0]' --cell 'grad:tokens.weight[{ids[0]},3]'"
-    return recorded, _expected(tokens, said, [float(share) for share in shares.amax(-1)], right), cells
-
-
-def _expected(tokens: list[str], said: list[str], shares: list[float], right: list[float]) -> str:
-    """What the model says after each token with which share of its belief, and how much the right token has."""
-    rows = [("after", "the model says", "", "right is", "")]
-    rows += [
-        (token, guess, f"{100 * share:.1f} %", target, f"{100 * wanted:.1f} %")
-        for token, guess, share, target, wanted in zip(tokens, said, shares, tokens[1:], right, strict=False)
-    ]
-    skipped = max(0, len(rows) - 1 - MOST_SHOWN)
-    rows[1 : 1 + skipped] = []
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        f"  {a:<{widths[0]}}   {b:<{widths[1]}} {c:>{widths[2]}}   {d:<{widths[3]}} {e:>{widths[4]}}".rstrip()
-        for a, b, c, d, e in rows
-    ]
-    if skipped:
-        lines.insert(1, f"  … {skipped} before these")
-    return "\n".join([f"{len(tokens)} tokens, each but the last has to say the one after it:", *lines])
-
-
-def _visible(token: str) -> str:
-    """A token with signs for the white space in it."""
-    return token.translate(SIGNS)
-
-
-def _beginning(found: Run, tokenizer: Tokenizer) -> str:
-    """The first few tokens of the text that was held out."""
-    from kqv.cli.texts import load_text_with_progress
-
-    text = load_text_with_progress(found.recipe.data.name).validation
-    return str(tokenizer.decode(tokenizer.encode(text[:200])[:12]))
-
-
-def _place(label: str, classes: tuple[str, ...]) -> int:
-    if label not in classes:
-        raise Error(f"the run knows no class {label!r}; it has: {', '.join(classes)}")
-    return classes.index(label)
-
-
-def _picture(run: Run, given: str | None) -> tuple[npt.NDArray[np.uint8], int | None, str]:
-    """The picture `[row, column]`, its right class's place where the data tells it, and where it is from."""
-    classes = run.classes
-    shape = (classes["rows"], classes["columns"])
-    number = given or "0"
-    if not number.isdigit() or Path(number).exists():
-        from kqv.data.pictures import prepare_picture
-
-        return prepare_picture(number, shape), None, number
-    from kqv.cli.pictures import load_digits_with_progress
-
-    test = load_digits_with_progress(run.recipe.data.name).test
-    if int(number) >= len(test):
-        raise Error(f"there is no test picture {number}; {run.recipe.data.name} has 0 to {len(test) - 1}")
-    return test.pixels[int(number)], int(test.labels[int(number)]), f"test picture {number} of {run.recipe.data.name}"
+    found = attended(trace, word)
+    console.print(found.text(console.width), markup=False)
+    if plot is not None:
+        draw_word(found, plot)

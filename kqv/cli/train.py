@@ -1,4 +1,4 @@
-"""`kqv train`: train a system from a recipe, watch it, stop it and go on."""
+"""`kqv train`: train a system from a recipe, watch it, stop it and resume it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From ink of any size to the form of a set of digits: MNIST's 28×28 with its margin, or the embedded digits' 8×8.
+"""From ink of any size to the format of a set of digits: MNIST's 28×28 with its margin, or the embedded digits' 8×8.
 
 `strength[row, column]` is the ink cut out of its picture, from 0 (background) to 1 (full ink).
 """
@@ -115,8 +115,8 @@ def upright(strength: Strength) -> Strength:
     slant = float(np.clip((y - mean_y) @ mass @ (x - mean_x) / spread, -1, 1)) if spread else 0.0
     room = int(abs(slant) * len(y)) + 1
     wide = np.pad(strength, ((0, 0), (room, room)))
-    places = np.arange(wide.shape[1])
-    rows = [np.interp(places + slant * (at - mean_y), places, row) for at, row in zip(y, wide, strict=True)]
+    positions = np.arange(wide.shape[1])
+    rows = [np.interp(positions + slant * (at - mean_y), positions, row) for at, row in zip(y, wide, strict=True)]
     moved = np.stack(rows).astype(np.float32)
     columns = np.flatnonzero((moved > moved.max() / 4).any(axis=0))
     return np.ascontiguousarray(moved[:, columns[0] : columns[-1] + 1])

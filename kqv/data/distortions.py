@@ -2,7 +2,7 @@
 
 Affine and elastic distortions of the literature (Simard, Steinkraus, Platt 2003, Best practices for convolutional
 neural networks applied to visual document analysis; Cireşan et al. 2010, Deep, big, simple neural nets). Every picture
-is taken at displaced places, by bilinear interpolation, with empty ground outside.
+is taken at displaced positions, by bilinear interpolation, with empty ground outside.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ def distorted(pictures: Tensor, distortion: Distortion, chance: Tensor, noise: T
     """
     batch, rows, columns = pictures.shape
     affine = _affine(chance, distortion, rows / columns).to(pictures.dtype)
-    places = torch.nn.functional.affine_grid(affine, [batch, 1, rows, columns], align_corners=False)
+    positions = torch.nn.functional.affine_grid(affine, [batch, 1, rows, columns], align_corners=False)
     if noise is not None:
-        places = places + _displacement(noise, distortion)
-    taken = torch.nn.functional.grid_sample(pictures[:, None], places, padding_mode="zeros", align_corners=False)
+        positions = positions + _displacement(noise, distortion)
+    taken = torch.nn.functional.grid_sample(pictures[:, None], positions, padding_mode="zeros", align_corners=False)
     return taken[:, 0]
 
 
@@ -64,7 +64,7 @@ def draw(
 
 
 def _affine(chance: Tensor, distortion: Distortion, tallness: float) -> Tensor:
-    """From places in the new picture to places in the old, `[batch, 2, 3]`, in units of half the picture's size.
+    """From positions in the new picture to positions in the old, `[batch, 2, 3]`, in units of half the picture's size.
 
     These are of different length where height by width, `tallness`, is not 1; angles are between lengths in pixels.
     """
@@ -89,6 +89,8 @@ def _displacement(noise: Tensor, distortion: Distortion) -> Tensor:
 @lru_cache(maxsize=16)
 def _smoother(size: int, deviation: float) -> Tensor:
     """The matrix `[size, size]` that smooths along one axis: shares of a Gaussian, cut off at the border."""
-    places = torch.arange(size, dtype=torch.float64)
-    weights = (-((places[:, None] - places) ** 2) / (2 * deviation**2)).exp() / (deviation * math.sqrt(2 * math.pi))
+    positions = torch.arange(size, dtype=torch.float64)
+    weights = (-((positions[:, None] - positions) ** 2) / (2 * deviation**2)).exp() / (
+        deviation * math.sqrt(2 * math.pi)
+    )
     return weights.float()

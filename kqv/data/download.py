@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
+import io
+import zipfile
 import zlib
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from kqv.data.registry import File, Source
 from kqv.errors import DataError
+from kqv.files.temporary import new_folder, remove_leftovers
 
 SECONDS_WITHOUT_AN_ANSWER = 30
 
@@ -43,6 +45,21 @@ def unpack(content: bytes, size: int) -> bytes:
     return zlib.decompressobj(wbits=31).decompress(content, size + 1)
 
 
+def extract(content: bytes, file: File) -> bytes:
+    """`file` out of a zip archive that has it, such as a wheel, in whichever folder; other content as it is.
+
+    At most `file.size` + 1 bytes are unpacked. Raises `zipfile.BadZipFile` for a damaged archive.
+    """
+    if content[:4] != b"PK\x03\x04":
+        return content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        member = next((it for it in archive.namelist() if PurePosixPath(it).name == file.name), None)
+        if member is None:
+            raise zipfile.BadZipFile(f"it has no {file.name}")
+        with archive.open(member) as opened:
+            return opened.read(file.size + 1)
+
+
 def download(source: Source, file: File, folder: Path, progress: Progress | None = None) -> Path:
     """Download `file` uncompressed into `folder` and return its path; what lay there is replaced in one step.
 
@@ -52,22 +69,24 @@ def download(source: Source, file: File, folder: Path, progress: Progress | None
     failures = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
         # A folder of its own: a download that is killed leaves nothing under the file's name.
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary:
+        with new_folder(folder, "download") as temporary:
             for address in file.addresses:
-                failure = _try(address, file, Path(temporary), progress(source, file) if progress else None)
+                failure = _try(address, file, temporary, progress(source, file) if progress else None)
                 if not failure:
-                    return (Path(temporary) / file.name).replace(folder / file.name)
+                    return (temporary / file.name).replace(folder / file.name)
                 failures.append(f"{address}: {failure}")
     except OSError as error:
         raise DataError(
             f"{source.name}: {file.name} cannot be written into {folder} ({error.strerror or error}); make room or give"
             f" permission there, or set KQV_DATA to a folder that holds {source.folder}/{file.name}"
         ) from error
+    elsewhere = f", or elsewhere ({file.by_hand})" if file.by_hand else ""
     raise DataError(
         f"{source.name}: {file.name} could not be downloaded ({'; '.join(failures)}). By hand: download it from one of"
-        f" these addresses, name it {_name_by_hand(file)} and put it into {folder}, or into the subfolder"
-        f" {source.folder} of a folder that KQV_DATA names"
+        f" these addresses{elsewhere}, name it {_name_by_hand(file)} and put it"
+        f" into {folder}, or into the subfolder {source.folder} of a folder that KQV_DATA names"
     )
 
 
@@ -85,15 +104,15 @@ def _try(address: str, file: File, folder: Path, bar: Bar | None) -> str:
     def receive_and_unpack(url: str, output: str, _: object) -> None:
         receive(url, output, None)
         path = Path(output)
-        path.write_bytes(unpack(path.read_bytes(), file.size))
+        path.write_bytes(unpack(extract(path.read_bytes(), file), file.size))
 
     pooch.get_logger().setLevel("WARNING")  # else it writes a line to standard error for each file
     try:
         pooch.retrieve(address, f"sha256:{file.sha256}", fname=file.name, path=folder, downloader=receive_and_unpack)
     except requests.RequestException as error:
         return _reason(error)
-    except (ValueError, zlib.error):
-        # pooch raises ValueError when the checksum is another one.
+    except (ValueError, zlib.error, zipfile.BadZipFile, EOFError, RuntimeError):
+        # pooch raises ValueError when the checksum is another one; zipfile the last two for archives it cannot unpack.
         return "what it gives is not the expected file (another checksum)"
     return ""
 

@@ -32,7 +32,7 @@ def read_idx(content: bytes, name: str) -> Bytes:
         raise DataError(f"{name} is truncated: an IDX file starts with 4 bytes, this one has {len(content)}")
     if content[:3] != bytes((0, 0, UNSIGNED_BYTES)) or content[3] == 0:
         raise DataError(
-            f"{name} is no IDX file of unsigned bytes: it starts with {content[:4].hex(' ')}, expected 00 00 08 and"
+            f"{name} is not an IDX file of unsigned bytes: it starts with {content[:4].hex(' ')}, expected 00 00 08 and"
             " the number of dimensions (01 for labels, 03 for pictures)"
         )
     dimensions = content[3]

@@ -84,12 +84,12 @@ def read_picture(source: str | Path | bytes, name: str) -> Grey:
             image.load()
             return _grey(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
-        raise DataError(f"{name} is no picture that can be read; give one of {', '.join(FORMATS)}") from error
+        raise DataError(f"{name} is not a readable picture; give one of {', '.join(FORMATS)}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{name} has more than {MOST_PIXELS:,} pixels; give a smaller picture") from error
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
         # What Pillow raises in the middle of a damaged file depends on the format.
-        raise DataError(f"{name} is a damaged picture ({error}); save it anew") from error
+        raise DataError(f"{name} is a damaged picture ({error}); save it again") from error
 
 
 def fit_to_shape(grey: Grey, shape: tuple[int, int], *, ink: Ink = "auto", name: str = "the picture") -> Grey:

@@ -2,7 +2,8 @@
 
 A file is looked for in this order:
 
-1. the folder that the environment variable ``KQV_DATA`` names, in the source's subfolder (``mnist/…``),
+1. the folder that the environment variable ``KQV_DATA`` names, in the source's subfolder (``mnist/…``), or several
+   folders, one after the other, parted as those of ``PATH`` are (by ``:``, on Windows by ``;``),
 2. the cache (on Linux ``~/.cache/kqv``), which a download fills, or a hand,
 3. its public addresses, one after the other.
 
@@ -72,8 +73,7 @@ def find(source: Source, file: File) -> Path | None:
 
     Raises `DataError` if ``KQV_DATA`` names something that is no folder.
     """
-    own = _own_folder()
-    for folder in ([own] if own else []) + [cache_folder()]:
+    for folder in [*_own_folders(), cache_folder()]:
         for name in (file.name, file.name + ".gz"):
             path = folder / source.folder / name
             if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where it may not look
@@ -130,15 +130,16 @@ def verify(name: str) -> list[Check]:
     return checks
 
 
-def _own_folder() -> Path | None:
-    """The folder that ``KQV_DATA`` names, if it is set."""
+def _own_folders() -> list[Path]:
+    """The folders that ``KQV_DATA`` names, if it is set."""
     value = os.environ.get("KQV_DATA", "").strip()
-    if not value:
-        return None
-    folder = Path(value).expanduser()
-    if not os.path.isdir(folder):  # noqa: PTH112 - as above
-        raise DataError(f"KQV_DATA names {value}, which is no folder; correct it or unset it")
-    return folder
+    whole = os.path.isdir(os.path.expanduser(value))  # noqa: PTH111, PTH112 - also one whose name has a colon
+    names = [value] if whole else [name.strip() for name in value.split(os.pathsep)]
+    folders = [Path(name).expanduser() for name in names if name]
+    for folder in folders:
+        if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where it may not look
+            raise DataError(f"KQV_DATA names {folder}, which is not a folder; correct it or unset it")
+    return folders
 
 
 def _make_present(source: Source, file: File, progress: Progress | None, force: bool) -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kqv.experiments.experiment import Experiment, Panel, Variant
+from kqv.systems.digits.recipes import DigitsPlan, DigitsRecipe, NetworkPlan, article
 from kqv.training.plans import TrainingPlan
-from kqv.training.recipes import DigitsPlan, DigitsRecipe, NetworkPlan, article
 
 ACCURACY = Panel("How much is right", ("validation_accuracy",), "accuracy")
 
@@ -49,7 +49,7 @@ def slow_learning() -> Experiment:
 
 
 def overfitting() -> Experiment:
-    """1,000 pictures learned by heart, and what regularisation does against it (Nielsen ch. 3, "Overfitting …")."""
+    """Overfitting on 1,000 pictures, and what regularisation does about it (Nielsen ch. 3, "Overfitting …")."""
     base = DigitsRecipe(
         name="nothing-against-it",
         model=NetworkPlan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kqv.training.recipes import DigitsRecipe
+from kqv.systems.digits.recipes import DigitsRecipe
 
 
 @dataclass(frozen=True)

@@ -48,18 +48,18 @@ def generate(
 ) -> Iterator[Step]:
     """Continue a prompt by up to `tokens` tokens, in `samples` ways at once; the steps come as they are computed.
 
-    The prompt is no part of the steps' text, and stop strings are looked for after it; they are not shown. Nor is the
-    vocabulary's end-of-text token, which ends a text too; with `past_end` it is a token like any other. Prompt and text
-    may be longer than the context, as the predictor says.
+    The prompt is no part of the steps' text, and stop strings are looked for after it; they are not shown. Nor are the
+    vocabulary's tokens that end a text, or a turn of a chat; they end the sample, but with `past_end` they are tokens
+    like any other. Prompt and text may be longer than the context, as the predictor says.
     Raises `Error`, at the call, for a prompt without a token, ids or a tokenizer that do not belong to the model, and
     counts that make no sense.
     """
     text = _checked_prompt(predictor, tokenizer, prompt_ids)
     if tokens < 0 or samples < 1:
         raise Error(f"expected tokens from 0 on and samples from 1 on; got tokens {tokens}, samples {samples}")
-    end = None if past_end else tokenizer.end_of_text
+    ends = frozenset[int]() if past_end else tokenizer.endings
     streams = [
-        _Sample(number, list(text), generator, TextStream(tokenizer, stop), end)
+        _Sample(number, list(text), generator, TextStream(tokenizer, stop), ends)
         for number, generator in enumerate(generators(seed, samples))
     ]
     return _steps(predictor, streams, tokens, sampling or Sampling())
@@ -99,20 +99,20 @@ def _checked_prompt(predictor: Predictor, tokenizer: Decoder, prompt_ids: Ids) -
 
 @dataclass
 class _Sample:
-    """One text that is being written; the token `end` ends it."""
+    """One text that is being written; one of the tokens `ends` ends it."""
 
     number: int
     ids: list[int]
     generator: torch.Generator
     stream: TextStream
-    end: int | None
+    ends: frozenset[int]
     ended: bool = False
 
     def step(self, logits: Tensor, sampling: Sampling, number: int, is_last: bool) -> Step:
         """Choose the next token by its logits `[vocab]`."""
         choice = choose(logits, self.ids, sampling, self.generator)
         self.ids.append(choice.token)
-        is_end = choice.token == self.end
+        is_end = choice.token in self.ends
         text = "" if is_end else self.stream.push(choice.token)
         if is_end or is_last:
             text += self.stream.finish()

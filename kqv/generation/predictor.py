@@ -2,23 +2,22 @@
 
 Past the context both predictors do the same. Of a longer beginning the last `context` tokens are read. When the window
 is full and a token comes, the older half is forgotten and the rest, with the new token last, is read anew from the
-first place. So a refill is paid for once in context/2 tokens, where forgetting a single token would cost one for each;
-what the model sees is at least half of its context.
+first position. So a refill is paid for once in context/2 tokens, where forgetting a single token would cost one for
+each; what the model sees is at least half of its context.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from kqv.errors import DimensionError, Error
 from kqv.models.cache import Cache
 from kqv.models.gpt import GPT
-from kqv.trace.recorder import recording
+from kqv.models.modes import in_evaluation_mode
+from kqv.recording import recording
 
 
 class Predictor(Protocol):
@@ -68,17 +67,17 @@ class Recomputing:
         if is_full:
             self._window = self._window[:, -max(1, self.context // 2) :]
             return self._begin()
-        return self._go_on()
+        return self._extend()
 
     def _begin(self) -> Tensor:
         return self._last_logits(self._window)
 
-    def _go_on(self) -> Tensor:
+    def _extend(self) -> Tensor:
         return self._begin()
 
     def _last_logits(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        """Logits `[batch, vocab]` after the last of `ids[batch, position]`; the head works for that place alone."""
-        with _evaluating(self.model):
+        """Logits `[batch, vocab]` after the last of `ids[batch, position]`; the head works for that position alone."""
+        with in_evaluation_mode(self.model):
             if recording():  # the trace names tensors by the call of the model that they belong to
                 with torch.no_grad():
                     logits: Tensor = self.model(ids, cache)
@@ -89,7 +88,7 @@ class Recomputing:
 
 
 class Cached(Recomputing):
-    """Keeps keys and values of what it has read, so that a token costs the computation of one place."""
+    """Keeps keys and values of what it has read, so that a token costs the computation of one position."""
 
     def __init__(self, model: GPT) -> None:
         super().__init__(model)
@@ -101,18 +100,5 @@ class Cached(Recomputing):
         self._cache.clear()
         return self._last_logits(self._window, self._cache)
 
-    def _go_on(self) -> Tensor:
+    def _extend(self) -> Tensor:
         return self._last_logits(self._window[:, -1:], self._cache)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Without dropout; a model that is being trained goes on in training mode afterwards."""
-    if not model.training:
-        yield
-        return
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train()

@@ -59,14 +59,14 @@ class Sampling:
         if self.temperature == 0:
             return torch.nn.functional.one_hot(logits.argmax(), len(logits)).double()
         # the largest is subtracted first, so that a tiny temperature overflows to −∞ and never to ∞
-        shares = torch.softmax((logits - logits.max()) / self.temperature, 0)
-        if self.top_k is not None and self.top_k < len(shares):
-            shares = _only(shares, _most_likely(shares, self.top_k))
+        probabilities = torch.softmax((logits - logits.max()) / self.temperature, 0)
+        if self.top_k is not None and self.top_k < len(probabilities):
+            probabilities = _only(probabilities, _most_likely(probabilities, self.top_k))
         if self.top_p is not None and self.top_p < 1:
-            shares = _only(shares, _nucleus(shares, self.top_p))
+            probabilities = _only(probabilities, _nucleus(probabilities, self.top_p))
         if self.min_p is not None:
-            shares = _only(shares, shares >= self.min_p * shares.max())
-        return shares
+            probabilities = _only(probabilities, probabilities >= self.min_p * probabilities.max())
+        return probabilities
 
     def _penalised(self, logits: Tensor, text: Sequence[int]) -> Tensor:
         if self.repetition_penalty == 1 or not len(text):
@@ -81,25 +81,25 @@ def _check(name: str, expected: str, value: float, is_right: bool) -> None:
         raise Error(f"{name}: expected {expected}, got {value}")
 
 
-def _only(shares: Tensor, kept: Tensor) -> Tensor:
-    """The kept shares, which sum to 1 again."""
-    shares = shares * kept
-    return shares / shares.sum()
+def _only(probabilities: Tensor, kept: Tensor) -> Tensor:
+    """The kept probabilities, which sum to 1 again."""
+    probabilities = probabilities * kept
+    return probabilities / probabilities.sum()
 
 
-def _most_likely(shares: Tensor, count: int) -> Tensor:
-    """Where the `count` largest shares stand; of equal ones the first."""
-    last = shares.topk(count).values[-1]
-    larger, equal = shares > last, shares == last
+def _most_likely(probabilities: Tensor, count: int) -> Tensor:
+    """Where the `count` largest probabilities stand; of equal ones the first."""
+    last = probabilities.topk(count).values[-1]
+    larger, equal = probabilities > last, probabilities == last
     return larger | (equal & (equal.cumsum(0) <= count - larger.sum()))
 
 
-def _nucleus(shares: Tensor, top_p: float) -> Tensor:
-    """Where the largest shares stand, as many as are needed for a sum of at least `top_p`."""
-    ordered, places = shares.sort(descending=True, stable=True)
+def _nucleus(probabilities: Tensor, top_p: float) -> Tensor:
+    """Where the largest probabilities stand, as many as are needed for a sum of at least `top_p`."""
+    ordered, positions = probabilities.sort(descending=True, stable=True)
     before = ordered.cumsum(0) - ordered
-    kept = torch.zeros_like(shares, dtype=torch.bool)
-    kept[places[before < top_p]] = True
+    kept = torch.zeros_like(probabilities, dtype=torch.bool)
+    kept[positions[before < top_p]] = True
     return kept
 
 
@@ -138,7 +138,7 @@ class Choice:
 def choose(logits: Tensor, text: Sequence[int], sampling: Sampling, generator: torch.Generator) -> Choice:
     """Choose a token by its logits `[vocab]` after the ids of `text`, with one random number from the generator.
 
-    Raises `Error` where the logits are no numbers.
+    Raises `Error` where the logits are NaN or infinite.
     """
     if not math.isfinite(float(logits.max())):
         raise Error(
@@ -148,12 +148,12 @@ def choose(logits: Tensor, text: Sequence[int], sampling: Sampling, generator: t
     return Choice(_draw(kept, generator), logits, kept)
 
 
-def _draw(shares: Tensor, generator: torch.Generator) -> int:
-    """A place, each as often as its share says: the first where the sum up to it exceeds a random part of the whole."""
-    sums = shares.cumsum(0)
+def _draw(probabilities: Tensor, generator: torch.Generator) -> int:
+    """A token drawn by its probability: the first where the sum so far exceeds a random part of the whole."""
+    sums = probabilities.cumsum(0)
     target = torch.rand((), dtype=torch.float64, generator=generator) * sums[-1]
-    place = int(torch.searchsorted(sums, target, right=True))
-    return min(place, int(shares.nonzero()[-1]))  # rounding may bring the target up to the whole
+    position = int(torch.searchsorted(sums, target, right=True))
+    return min(position, int(probabilities.nonzero()[-1]))  # rounding may bring the target up to the whole
 
 
 def generators(seed: int, samples: int) -> list[torch.Generator]:

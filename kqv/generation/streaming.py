@@ -20,8 +20,8 @@ class Decoder(Protocol):
         """How many tokens there are."""
 
     @property
-    def end_of_text(self) -> int | None:
-        """The token that ends a text, such as GPT-2's <|endoftext|>; None if there is none."""
+    def endings(self) -> frozenset[int]:
+        """The tokens that end a text, such as GPT-2's <|endoftext|>."""
 
     def decode_bytes(self, ids: npt.NDArray[Any]) -> bytes:
         """The UTF-8 bytes of `ids[position]`; a token may hold a part of a character."""

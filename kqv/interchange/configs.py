@@ -1,4 +1,4 @@
-"""Hugging Face's config.json of GPT-2, Llama and Qwen3, and the parts of `GPT` that it speaks of."""
+"""Hugging Face's config.json of GPT-2, Llama and Qwen3, and the architecture that it speaks of."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kqv.errors import DataError, Error
+from kqv.interchange.config_fields import refuse_unknown
+from kqv.models.architecture import Architecture
 from kqv.models.families import FAMILIES, GPT2, LLAMA, QWEN3, Family, family_of
 from kqv.models.gpt import GPT
 
@@ -15,7 +17,7 @@ ARCHITECTURES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen3"
 """The class in `transformers` for each family."""
 
 ACTIVATIONS = {"gelu_new": "gelu-tanh", "gelu_pytorch_tanh": "gelu-tanh", "gelu": "gelu"}
-"""Forms of GELU by the names that they have there; of two names the first is written."""
+"""Kinds of GELU by the names that they have there; of two names the first is written."""
 
 
 def family_in(config: Config) -> Family:
@@ -25,7 +27,7 @@ def family_in(config: Config) -> Family:
     name = config.get("model_type") or next(iter(by_architecture), None)
     if name not in FAMILIES or (architectures and name not in by_architecture and not _is_body(name, architectures)):
         found = f"model_type {config.get('model_type')!r} with architectures {architectures}"
-        raise DataError(f"{found} is not known here; known are: {', '.join(ARCHITECTURES.values())}")
+        raise DataError(f"{found} is not supported; supported are: {', '.join(ARCHITECTURES.values())}")
     return FAMILIES[name]
 
 
@@ -35,41 +37,43 @@ def _is_body(name: str, architectures: list[str]) -> bool:
     return body in architectures
 
 
-def form_in(config: Config) -> tuple[int, dict[str, Any]]:
-    """How many tokens the model knows, and its parts. Raises `DataError` for what is missing or not to be had here."""
+def architecture_in(config: Config) -> tuple[int, Architecture]:
+    """How many tokens the model knows, and what it is composed of.
+
+    Raises `DataError` for what is missing, not to be had here, or not known; `Error` for sizes that make no model.
+    """
     family = family_in(config)
-    return _number(config, "vocab_size"), _READERS[family.name](config)
+    refuse_unknown(config, family.name)
+    return _number(config, "vocab_size"), Architecture(**_READERS[family.name](config))
 
 
 def config_of(model: GPT, end_of_text: int | None) -> dict[str, Any]:
     """The config.json of a model. Raises `Error` that names the part which none of the families has."""
-    family = family_of(model)
+    chosen = model.architecture
+    family = family_of(chosen)
     if family is None:
-        nearest = min(FAMILIES.values(), key=lambda known: len(known.differences(model)))
-        parts = ", ".join(nearest.differences(model))
+        nearest = min(reversed(FAMILIES.values()), key=lambda known: len(known.differences(chosen)))
+        parts = ", no ".join(nearest.differences(chosen))
         raise Error(
-            f"no model in Hugging Face's layout has these parts: {nearest.title}, the nearest, has not {parts};"
-            " train one of gpt2's, llama's or qwen3's form to export it"
+            f"no model in Hugging Face's layout has these parts: {nearest.title}, the nearest, has no {parts}; "
+            "train one of gpt2's, llama's or qwen3's architecture to export it"
         )
     content = {
         "architectures": [ARCHITECTURES[family.name]], "model_type": family.name, "vocab_size": model.vocab,
-        "tie_word_embeddings": model.parts["tied"], "bos_token_id": end_of_text, "eos_token_id": end_of_text,
+        "tie_word_embeddings": chosen.tied, "bos_token_id": end_of_text, "eos_token_id": end_of_text,
         "torch_dtype": "float32",
     }  # fmt: skip
-    return content | (_gpt2_config(model) if family is GPT2 else _rotary_config(model, family))
+    return content | (_gpt2_config(chosen) if family is GPT2 else _rotary_config(chosen, family))
 
 
 def _read_gpt2(config: Config) -> dict[str, Any]:
-    _refuse(
-        config, {"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "add_cross_attention": False}
-    )
     activation = config.get("activation_function", "gelu_new")
     if activation not in ACTIVATIONS:
-        raise DataError(f"activation_function {activation!r} is not known here; known are: {', '.join(ACTIVATIONS)}")
+        raise DataError(f"activation_function {activation!r} is not supported; supported are: {', '.join(ACTIVATIONS)}")
     return {
         **GPT2.parts,
         "context": _number(config, "n_positions" if "n_positions" in config else "n_ctx"),
-        "model": _number(config, "n_embd"),
+        "width": _number(config, "n_embd"),
         "heads": _number(config, "n_head"),
         "blocks": _number(config, "n_layer"),
         "hidden": _number(config, "n_inner") if config.get("n_inner") is not None else None,
@@ -80,24 +84,22 @@ def _read_gpt2(config: Config) -> dict[str, Any]:
 
 
 def _read_llama(config: Config) -> dict[str, Any]:
-    _refuse(config, {"pretraining_tp": 1})
     return {**LLAMA.parts, **_rotary_parts(config, None), "bias": bool(config.get("mlp_bias", False))}
 
 
 def _read_qwen3(config: Config) -> dict[str, Any]:
-    kinds = set(config.get("layer_types") or []) - {"full_attention"}
-    if config.get("use_sliding_window") or kinds:
-        raise DataError("its attention sees a sliding window, which is not known here; full attention alone is")
     return {**QWEN3.parts, **_rotary_parts(config, 128)}
 
 
 def _rotary_parts(config: Config, channels: int | None) -> dict[str, Any]:
     """What Llama and Qwen3 say alike; `channels` of a head where the config does not say it."""
-    _refuse(config, {"hidden_act": "silu"})
+    kinds = sorted(set(config.get("layer_types") or []) - {"full_attention"})
+    if kinds:
+        raise DataError(f"layer_types has {', '.join(kinds)}, which is not supported; only full_attention is")
     heads = _number(config, "num_attention_heads")
     return {
         "context": _number(config, "max_position_embeddings"),
-        "model": _number(config, "hidden_size"),
+        "width": _number(config, "hidden_size"),
         "heads": heads,
         "blocks": _number(config, "num_hidden_layers"),
         "hidden": _number(config, "intermediate_size"),
@@ -112,11 +114,6 @@ def _rotary_parts(config: Config, channels: int | None) -> dict[str, Any]:
 
 def _rotary_base(config: Config) -> float:
     """The base of the angles; newer files have it in `rope_parameters`, older ones beside `rope_scaling`."""
-    for name in ("rope_scaling", "rope_parameters"):
-        how = config.get(name) or {}
-        kind = how.get("rope_type", how.get("type", "default"))
-        if kind != "default":
-            raise DataError(f"its {name} is of type {kind!r}, which is not known here; only the default is")
     base: Any = config.get("rope_theta", 10_000.0)
     return float((config.get("rope_parameters") or {}).get("rope_theta", base))
 
@@ -129,40 +126,26 @@ _READERS: dict[str, Callable[[Config], dict[str, Any]]] = {
 def _number(config: Config, name: str) -> int:
     value = config.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise DataError(f"{name} is {value!r}, but a whole number from 1 up was expected; is the file whole?")
+        raise DataError(f"{name} is {value!r}, but a whole number from 1 up was expected; is the file complete?")
     return value
 
 
-def _refuse(config: Config, expected: Mapping[str, Any]) -> None:
-    """Raise `DataError` where the config asks for something else than what is expected."""
-    for name, value in expected.items():
-        if config.get(name, value) != value:
-            raise DataError(f"{name} is {config[name]!r}, which is not known here; only {value!r} is")
-
-
-def _gpt2_config(model: GPT) -> dict[str, Any]:
-    parts = model.parts
+def _gpt2_config(chosen: Architecture) -> dict[str, Any]:
     names = {ours: theirs for theirs, ours in reversed(ACTIVATIONS.items())}
     return {
-        "n_positions": parts["context"], "n_embd": parts["model"], "n_layer": parts["blocks"],
-        "n_head": parts["heads"], "n_inner": parts["hidden"], "activation_function": names[parts["feed_forward"]],
-        "layer_norm_epsilon": parts["epsilon"], "resid_pdrop": parts["dropout"], "embd_pdrop": parts["dropout"],
-        "attn_pdrop": parts["attention_dropout"],
+        "n_positions": chosen.context, "n_embd": chosen.width, "n_layer": chosen.blocks, "n_head": chosen.heads,
+        "n_inner": chosen.hidden, "activation_function": names[chosen.feed_forward],
+        "layer_norm_epsilon": chosen.epsilon, "resid_pdrop": chosen.dropout, "embd_pdrop": chosen.dropout,
+        "attn_pdrop": chosen.attention_dropout,
     }  # fmt: skip
 
 
-def _rotary_config(model: GPT, family: Family) -> dict[str, Any]:
-    parts = model.parts
+def _rotary_config(chosen: Architecture, family: Family) -> dict[str, Any]:
     content = {
-        "max_position_embeddings": parts["context"], "hidden_size": parts["model"],
-        "num_hidden_layers": parts["blocks"], "num_attention_heads": parts["heads"],
-        "num_key_value_heads": parts["key_heads"], "head_dim": parts["channels"],
-        "intermediate_size": parts["hidden"], "hidden_act": "silu", "rms_norm_eps": parts["epsilon"],
-        "rope_theta": parts["rotary_base"], "rope_scaling": None, "attention_bias": parts["attention_bias"],
-        "attention_dropout": parts["attention_dropout"],
+        "max_position_embeddings": chosen.context, "hidden_size": chosen.width, "num_hidden_layers": chosen.blocks,
+        "num_attention_heads": chosen.heads, "num_key_value_heads": chosen.key_heads, "head_dim": chosen.channels,
+        "intermediate_size": chosen.hidden, "hidden_act": "silu", "rms_norm_eps": chosen.epsilon,
+        "rope_theta": chosen.rotary_base, "rope_scaling": None, "attention_bias": chosen.attention_bias,
+        "attention_dropout": chosen.attention_dropout,
     }  # fmt: skip
-    if family is LLAMA:
-        return content | {"mlp_bias": parts["bias"]}
-    if parts["bias"]:
-        raise Error("Qwen3 has no biases in its feed-forward part, and this model has; train it with bias False")
-    return content | {"use_sliding_window": False}
+    return content | ({"mlp_bias": chosen.bias} if family is LLAMA else {"use_sliding_window": False})

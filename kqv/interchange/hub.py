@@ -34,4 +34,6 @@ def fetch(name: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=FILES))
     except Exception as failure:  # the library's, its network library's and the system's have nothing in common
         first = next(iter(str(failure).strip().splitlines()), type(failure).__name__)
-        raise Error(f"there is no run or folder {name!r}, and the Hugging Face hub did not give it: {first}") from None
+        raise Error(
+            f"there is no run or folder {name!r}, and it could not be fetched from the Hugging Face hub: {first}"
+        ) from None

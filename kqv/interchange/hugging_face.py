@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +10,17 @@ import torch
 from torch import Tensor
 
 from kqv.data.text.tokenizers import FILE, Tokenizer
-from kqv.errors import DataError, Error
+from kqv.errors import Error
 from kqv.files import make_folder, reason, write_json
+from kqv.files.temporary import new_folder, remove_leftovers
 from kqv.interchange import library_tokenizer
-from kqv.interchange.configs import config_of, family_in, form_in
+from kqv.interchange.assembly import assemble
+from kqv.interchange.configs import config_of
 from kqv.interchange.tensor_files import WHOLE, TensorFiles, read_json
-from kqv.interchange.tensor_names import PASSED_OVER, PREFIXES, Entry, entries
+from kqv.interchange.tensor_names import PREFIXES, entries
 from kqv.models.families import family_of
 from kqv.models.gpt import GPT
-from kqv.tensors import all_finite, weights_of, write_tensors
+from kqv.tensors import weights_of, write_tensors
 
 CONFIG = "config.json"
 SIGNS = ("model_type", "architectures")  # what a config.json of this layout has, and a run's does not
@@ -28,7 +28,9 @@ SIGNS = ("model_type", "architectures")  # what a config.json of this layout has
 
 def is_model(folder: Path) -> bool:
     """Whether a folder has a config.json of this layout."""
-    return (folder / CONFIG).is_file() and any(sign in read_json(folder / CONFIG) for sign in SIGNS)
+    return os.path.isfile(folder / CONFIG) and any(  # noqa: PTH113 - Path.is_file raises for a name that is too long
+        sign in read_json(folder / CONFIG) for sign in SIGNS
+    )
 
 
 def read(folder: str | Path) -> tuple[GPT, Tokenizer | None]:
@@ -39,68 +41,8 @@ def read(folder: str | Path) -> tuple[GPT, Tokenizer | None]:
     """
     folder = Path(folder)
     config = read_json(folder / CONFIG)
-    try:
-        family = family_in(config).name
-        vocab, parts = form_in(config)
-        with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
-            model = GPT(vocab, **parts)
-    except DataError as failure:
-        raise DataError(f"{folder / CONFIG}: {failure}") from None
-    except (Error, TypeError, ValueError, AttributeError) as failure:  # sizes of a model that cannot be, a wrong type
-        raise DataError(f"{folder / CONFIG} is damaged: {failure}") from None
     tokenizer = library_tokenizer.load(folder)
-    tensors = _read_tensors(folder, family, model)
-    if tokenizer is not None and tokenizer.size != vocab:
-        tensors = _without_padding(tensors, vocab, tokenizer.size, folder)
-        with torch.device("meta"):
-            model = GPT(tokenizer.size, **parts)
-    model.load_state_dict(tensors, assign=True)
-    return model.eval(), tokenizer
-
-
-def _read_tensors(folder: Path, family: str, model: GPT) -> dict[str, Tensor]:
-    """Our tensors by name, each put together from theirs."""
-    files = TensorFiles(folder)
-    stored = {name.removeprefix(PREFIXES[family]): name for name in files.file_of if not name.endswith(PASSED_OVER)}
-    wanted = list(entries(family, model))
-    used = {name for entry in wanted for name in entry.theirs}
-    for name in sorted(used - stored.keys()):
-        raise DataError(f"{folder} lacks the tensor {name}, which its {CONFIG} speaks of; fetch it again")
-    if model.unembedding is None:
-        stored.pop("lm_head.weight", None)  # a copy of the table
-    for name in sorted(stored.keys() - used):
-        raise DataError(f"{folder} has a tensor {name}, which its {CONFIG} does not speak of; it is of another model")
-    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    return {entry.ours: _joined(entry, files, stored, shapes[entry.ours]) for entry in wanted}
-
-
-def _joined(entry: Entry, files: TensorFiles, stored: Mapping[str, str], shape: tuple[int, ...]) -> Tensor:
-    """One tensor of ours; `DataError` where one of theirs has another shape, or numbers that are none."""
-    parts = []
-    for name, rows in zip(entry.theirs, entry.rows, strict=True):
-        tensor, expected = files.read(stored[name]), (rows, *shape[1:])
-        expected = expected[::-1] if entry.turned else expected
-        if tensor.shape != expected:
-            raise DataError(
-                f"{files.folder}: {stored[name]} has shape {list(tensor.shape)}, but its {CONFIG} asks for "
-                f"{list(expected)}; they are of different models"
-            )
-        if not all_finite({name: tensor}):
-            raise DataError(
-                f"{files.folder}: {stored[name]} has numbers that are infinite or none at all; fetch it again"
-            )
-        parts.append(tensor.T if entry.turned else tensor)
-    return parts[0].contiguous() if len(parts) == 1 else torch.cat(parts)
-
-
-def _without_padding(tensors: dict[str, Tensor], vocab: int, size: int, folder: Path) -> dict[str, Tensor]:
-    """The tensors with as many rows for tokens as the tokenizer has."""
-    if size > vocab:
-        raise DataError(
-            f"{folder}: the tokenizer has {size:,} tokens, but the model only {vocab:,}; they are of different models"
-        )
-    tables = ("tokens.weight", "unembedding.weight")
-    return {name: tensor[:size].clone() if name in tables else tensor for name, tensor in tensors.items()}
+    return assemble(config, TensorFiles(folder, CONFIG), tokenizer), tokenizer
 
 
 def write(model: GPT, tokenizer: Tokenizer | None, folder: str | Path) -> list[str]:
@@ -117,28 +59,28 @@ def write(model: GPT, tokenizer: Tokenizer | None, folder: str | Path) -> list[s
     if folder.is_dir() and any(folder.iterdir()):
         raise Error(f"{folder} is not empty; choose a new folder")
     make_folder(folder.parent)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        part.mkdir()
-        for name, content in contents.items():
-            write_json(part / name, content)
-        if tokenizer is not None:
-            tokenizer.save(part / FILE)
-        write_tensors(part / WHOLE, tensors)
-        if folder.is_dir():
-            folder.rmdir()
-        names = sorted(path.name for path in part.iterdir())
-        part.replace(folder)
+        remove_leftovers(folder.parent, folder.name)
+        with new_folder(folder.parent, folder.name) as temporary:
+            part = temporary / folder.name
+            part.mkdir()
+            for name, content in contents.items():
+                write_json(part / name, content)
+            if tokenizer is not None:
+                tokenizer.save(part / FILE)
+            write_tensors(part / WHOLE, tensors)
+            names = sorted(path.name for path in part.iterdir())
+            if folder.is_dir():
+                folder.rmdir()
+            part.replace(folder)
     except OSError as failure:
         raise Error(f"cannot write {folder}: {reason(failure)}") from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return names
 
 
 def tensors_of(model: GPT) -> dict[str, Tensor]:
     """A model's tensors as Hugging Face's layout has them, by name. Raises `Error` as `write`."""
-    family = family_of(model)
+    family = family_of(model.architecture)
     if family is None:
         config_of(model, None)  # says which part is not to be had there
         raise AssertionError("a model of no family has a part that none of them has")
@@ -155,15 +97,19 @@ def tensors_of(model: GPT) -> dict[str, Tensor]:
 
 def _contents(model: GPT, tokenizer: Tokenizer | None) -> dict[str, dict[str, Any]]:
     """The JSON files by name."""
-    end = None if tokenizer is None else tokenizer.end_of_text
+    ends = [] if tokenizer is None else sorted(tokenizer.endings)
+    end = next(iter(ends), None) if tokenizer is None or tokenizer.end_of_text is None else tokenizer.end_of_text
+    first = end if tokenizer is None or tokenizer.begin_of_text is None else tokenizer.begin_of_text
     contents: dict[str, dict[str, Any]] = {
         CONFIG: config_of(model, end),
-        "generation_config.json": {"bos_token_id": end, "eos_token_id": end, "pad_token_id": end},
-    }
+        "generation_config.json": {
+            "bos_token_id": first, "eos_token_id": ends if len(ends) > 1 else end, "pad_token_id": end,
+        },
+    }  # fmt: skip
     if tokenizer is not None:
-        words = {} if end is None else dict.fromkeys(("bos_token", "eos_token"), tokenizer.token_text(end))
+        words = {"bos_token": first, "eos_token": end}
         contents["tokenizer_config.json"] = {
             "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False,
             "model_max_length": model.context,
-        } | words  # fmt: skip
+        } | {name: tokenizer.token_text(token) for name, token in words.items() if token is not None}  # fmt: skip
     return contents

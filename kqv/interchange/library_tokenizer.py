@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from tokenizers import Tokenizer as Library
 
 from kqv.data.text import tokenizers
+from kqv.data.text.byte_pairs import first_of
 from kqv.data.text.codec import Ids, Tokenizer
 from kqv.errors import DataError
 
@@ -31,7 +32,7 @@ class LibraryTokenizer(Tokenizer):
         try:
             self.library = Library.from_str(content)
         except Exception as failure:  # the library raises nothing narrower
-            raise DataError(f"this is no tokenizer that `tokenizers` can read: {failure}") from None
+            raise DataError(f"this is not a tokenizer that `tokenizers` can read: {failure}") from None
         vocabulary = self.library.get_vocab()
         if sorted(vocabulary.values()) != list(range(len(vocabulary))):
             raise DataError(
@@ -43,6 +44,11 @@ class LibraryTokenizer(Tokenizer):
     def end_of_text(self) -> int | None:
         """The id of the token that ends a text, by its usual names; None if there is none."""
         return next((found for end in _ENDS if (found := self.library.token_to_id(end)) is not None), None)
+
+    @property
+    def begin_of_text(self) -> int | None:
+        """The special token that the file puts before a text, such as Llama's `<s>`; None if it puts none."""
+        return first_of(self.library)
 
     def encode(self, text: str) -> Ids:
         """The ids of `text`, [position]."""

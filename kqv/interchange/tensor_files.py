@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,28 @@ WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 class TensorFiles:
-    """Tensors by name, read when they are asked for. Raises `DataError` for files that are missing or damaged."""
+    """Tensors by name, read when they are asked for. Raises `DataError` for files that are missing or damaged.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        files = [WHOLE] if (folder / WHOLE).is_file() else self._indexed()
-        self.file_of = {name: folder / file for file in files for name in self._names(folder / file)}
+    `description` is the file beside them that says the model's sizes.
+    """
+
+    def __init__(self, folder: Path, description: str) -> None:
+        self.folder, self.origin = folder, str(folder)
+        self.description, self.described_in = description, str(folder / description)
+
+    @cached_property
+    def file_of(self) -> dict[str, Path]:
+        """The file that each tensor lies in."""
+        files = [WHOLE] if (self.folder / WHOLE).is_file() else self._indexed()
+        return {name: self.folder / file for file in files for name in self._names(self.folder / file)}
+
+    def names(self) -> Collection[str]:
+        """The names of all tensors."""
+        return self.file_of.keys()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """A tensor's shape, as its file's header has it."""
+        return tuple(self._opened(self.file_of[name], lambda file: file.get_slice(name).get_shape()))
 
     def read(self, name: str) -> Tensor:
         """One tensor, in float32."""
@@ -34,13 +51,13 @@ class TensorFiles:
             pickled = next(iter(sorted(path.name for path in self.folder.glob("*.bin"))), None)
             found = "it has none" if pickled is None else f"{pickled} is pickled, which is never read here"
             raise DataError(f"{self.folder} needs {WHOLE} for its weights, but {found}; save it as safetensors")
-        places = read_json(self.folder / INDEX).get("weight_map")
-        if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
+        positions = read_json(self.folder / INDEX).get("weight_map")
+        if not isinstance(positions, dict) or not all(isinstance(file, str) for file in positions.values()):
             raise DataError(f"{self.folder / INDEX} is damaged: it has no weight_map; fetch it again")
-        strange = next((file for file in places.values() if Path(file).name != file), None)
+        strange = next((file for file in positions.values() if Path(file).name != file), None)
         if strange is not None:
-            raise DataError(f"{self.folder / INDEX} is damaged: {strange!r} is no file beside it; fetch it again")
-        return sorted(set(places.values()))
+            raise DataError(f"{self.folder / INDEX} is damaged: {strange!r} is not a file next to it; fetch it again")
+        return sorted(set(positions.values()))
 
     def _names(self, path: Path) -> list[str]:
         return self._opened(path, lambda file: list(file.keys()))  # type: ignore[no-any-return]
@@ -66,7 +83,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
     except OSError as failure:
         raise DataError(f"{path} cannot be read: {reason(failure)}") from None
     except (ValueError, RecursionError):
-        raise DataError(f"{path} is damaged: it is no JSON; fetch it again") from None
+        raise DataError(f"{path} is damaged: it is not JSON; fetch it again") from None
     if not isinstance(content, dict):
         raise DataError(f"{path} is damaged: a JSON object was expected; fetch it again")
     return content

@@ -42,6 +42,9 @@ MODULES: dict[str, Modules] = {"gpt2": GPT2_MODULES, "llama": LLAMA_MODULES, "qw
 PREFIXES = {"gpt2": "transformer.", "llama": "model.", "qwen3": "model."}
 """What stands before all names but the head's, in files of a model with a head."""
 
+HEAD = "lm_head.weight"
+"""The head's table, which is the tokens' where a model ties them."""
+
 PASSED_OVER = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
 """Ends of names of tensors that hold no weights: masks and angles, which older files have."""
 
@@ -81,6 +84,5 @@ def entries(family: str, model: GPT) -> Iterator[Entry]:
 def _shares(module: str, rows: int, model: GPT) -> tuple[int, ...]:
     """How the rows of a joined tensor are shared by theirs."""
     if module.endswith("query_key_value"):
-        shared = model.key_heads * model.channels
-        return model.heads * model.channels, shared, shared
+        return model.heads.widths
     return rows // 2, rows // 2  # gates, and what they gate

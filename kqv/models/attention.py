@@ -1,135 +1,177 @@
-"""Self-attention, written out as the article has it: queries, keys, values, scores, mask, softmax, mix."""
+"""Attention, written out as the article has it: queries, keys, values, scores, mask, softmax, mix."""
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor, nn
 
 from kqv.errors import Error
-from kqv.models.cache import BlockCache
+from kqv.models.cache import BlockCache, ContextCache
+from kqv.models.heads import Heads
 from kqv.models.layers import Dropout, Linear, RMSNorm
-from kqv.operations import attention, mask, matmul, rotary, scale, softmax
-from kqv.trace.recorder import note, recording
+from kqv.models.masks import MASKS, past
+from kqv.models.normalisers import NORMALISERS
+from kqv.models.positions import Rotary
+from kqv.models.scores import SCORES
+from kqv.operations import attention, mask, matmul
+from kqv.recording import note, recording
+
+FUSED = {("dot", "past", "softmax"), ("dot", "none", "softmax")}
+"""Scores, masks and normalisers that the operation `attention` computes together."""
 
 
-class SelfAttention(nn.Module):
-    """Every place asks all places up to its own: softmax(q kᵀ/√channels) v, for several heads side by side.
+class Attention(nn.Module):
+    """Each position asks others: softmax(mask(q·kᵀ/√channels))·v, for several heads side by side.
 
-    Vaswani et al. 2017, section 3.2. `written_out=True` computes scores and weights as tensors of their own; else
-    one fused operation does, except while a trace records and while weights are dropped. `dropout` acts on the output,
-    and on the weights unless `attention_dropout` differs. With a cache, x are the next places, and they see all that
-    the cache holds.
+    Vaswani et al. 2017, section 3.2; `score`, `mask` and `normaliser` are exchangeable, by their names in
+    `kqv.models.scores`, `masks` and `normalisers`. Queries come from x `[batch, position, model]`, keys and values from
+    x too, or with a `context_width` from a context `[batch, key, model]` of that width (cross-attention, 3.2.3).
 
-    `key_heads`: so many heads of keys and values, each shared by a group of query heads (Ainslie et al. 2023, GQA,
-    section 2.2); as many as `heads` unless given. `channels`: numbers of a head, model/heads unless given.
-    `rotary_base`: queries and keys are turned by angles that grow with their place (Su et al. 2021, eq. (34)).
-    `query_key_norm`: before that, an RMS norm over the channels of each head (Henry et al. 2020, with a learned gain).
-    Raises `Error` for heads that do not share evenly, and for an odd number of channels to turn.
+    `turn`: what turns queries and keys by their positions. `query_key_norm`: before that, an RMS norm over the channels
+    of each head (Henry et al. 2020, with a learned gain). `dropout` acts on the output, and on the weights unless
+    `attention_dropout` differs. `written_out=True` computes scores and weights as tensors of their own; else one fused
+    operation does where it can, except while a trace records and while weights are dropped.
+    Raises `Error` for names that do not exist, and for what goes only without a context.
     """
 
     def __init__(
-        self, model: int, heads: int, bias: bool = True, written_out: bool = False, dropout: float = 0.0, *,
-        key_heads: int | None = None, channels: int | None = None, rotary_base: float | None = None,
-        query_key_norm: bool = False, epsilon: float = 1e-5, attention_dropout: float | None = None,
+        self, width: int, heads: Heads, *, score: str = "dot", mask: str = "past", normaliser: str = "softmax",
+        turn: Rotary | None = None, query_key_norm: bool = False, epsilon: float = 1e-5, bias: bool = True,
+        dropout: float = 0.0, attention_dropout: float | None = None, context_width: int | None = None,
+        written_out: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.heads = heads
-        self.key_heads = heads if key_heads is None else key_heads
-        self.channels = channels_of(model, heads, self.key_heads, channels, rotary_base is not None)
-        self.group = heads // self.key_heads
-        self.widths = [heads * self.channels, self.key_heads * self.channels, self.key_heads * self.channels]
-        self.rotary_base = rotary_base
-        self.written_out = written_out
-        self.query_key_value = Linear(model, sum(self.widths), bias, parts=tuple(self.widths))
-        self.projection = Linear(heads * self.channels, model, bias)
-        self.query_norm = RMSNorm(self.channels, epsilon, "channel") if query_key_norm else None
-        self.key_norm = RMSNorm(self.channels, epsilon, "channel") if query_key_norm else None
-        self._key_head, lead = ("head", "batch head") if self.group == 1 else ("key_head", "batch key_head group")
-        self._pairs, self._mixed = f"{lead} query key", f"{lead} query channel"
-        self._merged = "batch position model" if self.widths[0] == model else "batch position in"
-        self.weights_dropout = Dropout(dropout if attention_dropout is None else attention_dropout, self._pairs)
+        if context_width is not None and turn is not None:
+            raise Error("rotary positions compare positions of one text; cross-attention has two, so leave them out")
+        self.heads, self.turn, self.written_out = heads, turn, written_out
+        own, asked, given = heads.widths
+        self.query_key_value = self.query = self.key_value = None
+        if context_width is None:
+            self.query_key_value = Linear(width, own + asked + given, bias, parts=heads.widths)
+        else:
+            self.query = Linear(width, own, bias)
+            self.key_value = Linear(context_width, asked + given, bias, parts=(asked, given))
+        self.projection = Linear(own, width, bias)
+        self.query_norm = RMSNorm(heads.channels, epsilon, "channel") if query_key_norm else None
+        self.key_norm = RMSNorm(heads.channels, epsilon, "channel") if query_key_norm else None
+        self.score = SCORES.find(score)(heads)
+        self.mask = MASKS.find(mask)
+        self.normalise = NORMALISERS.find(normaliser)
+        self.weights_dropout = Dropout(dropout if attention_dropout is None else attention_dropout, heads.pairs)
         self.dropout = Dropout(dropout)
+        self.can_be_fused = (score, mask, normaliser) in FUSED
+        self._merged = "batch position model" if own == width else "batch position in"
 
-    def forward(self, x: Tensor, places: Tensor, cache: BlockCache | None = None) -> Tensor:
-        """What each place of x `[batch, position, model]` gets from the others; they stand at `places[position]`."""
-        queries, keys, values = self.ask(x, places)
-        if cache is not None:
-            if self.rotary_base is not None:
-                keys = note("turned_keys", keys, f"batch {self._key_head} position channel")
-            keys, values = cache.extend(keys, values)
+    def forward(
+        self, x: Tensor, positions: Tensor, context: Tensor | None = None,
+        cache: BlockCache | ContextCache | None = None, present: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """What each position of x `[batch, position, model]`, which are `positions[position]`, gets from those it asks.
+
+        With a `BlockCache` x are the next positions, and they see all that it holds; a `ContextCache` keeps the keys
+        and values of a context, which then are computed once. `present[batch, key]`: false where a key is padding.
+        """
+        queries, keys, values = self.ask(x, positions, cache) if context is None else self.ask_of(x, context, cache)
         queries = note("queries", queries, "batch head query channel")
-        keys = note("keys", keys, f"batch {self._key_head} key channel")
-        values = note("values", values, f"batch {self._key_head} key channel")
-        mixed = self.mix(queries, keys, values).movedim(-2, 1)
-        merged = note("merged", mixed.reshape(*x.shape[:2], self.widths[0]), self._merged)
-        output = note("output", self.projection(merged), "batch position model")
-        return self.dropout(output)  # type: ignore[no-any-return]
+        keys = note("keys", keys, f"batch {self.heads.key_head} key channel")
+        values = note("values", values, f"batch {self.heads.key_head} key channel")
+        if self.can_be_fused and not (self.written_out or self.weights_dropout.is_active or recording()):
+            return self.merge(self.fused(queries, keys, values, present))
 
-    def ask(self, x: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries `[batch, head, position, channel]`, keys and values `[batch, key_head, position, channel]` of x."""
+        queries, keys, values = self.grouped(queries, keys, values)
+        scores = note("scores", self.score(queries, keys), self.heads.pairs)
+        masked = self.masked(scores, present)
+        weights = note("weights", self.normalise(masked), self.heads.pairs)
+        mixed = note("mixed", matmul(self.weights_dropout(weights), values), f"{self.heads.lead} query channel")
+        return self.merge(mixed)
+
+    def ask(self, x: Tensor, positions: Tensor, cache: BlockCache | ContextCache | None) -> tuple[Tensor, ...]:
+        """Queries `[batch, head, query, channel]`, keys and values `[batch, key_head, key, channel]`, all of x."""
+        if self.query_key_value is None:
+            raise Error("this is cross-attention: give it a context, whose keys and values it asks for")
         joined = note("query_key_value", self.query_key_value(x), "batch position joined")
         # split before the heads are parted: the gradients of the three then join in one copy
-        queries, keys, values = (
-            part.view(*x.shape[:2], -1, self.channels) for part in torch.split(joined, self.widths, dim=-1)
-        )
-        if self.query_norm is not None and self.key_norm is not None:
-            queries = note("normed_queries", self.query_norm(queries), "batch position head channel")
-            keys = note("normed_keys", self.key_norm(keys), f"batch position {self._key_head} channel")
-        queries, keys, values = (part.transpose(1, 2) for part in (queries, keys, values))
-        if self.rotary_base is not None:
-            queries = rotary(queries, places, base=self.rotary_base)
-            keys = rotary(keys, places, base=self.rotary_base)
+        own, asked, given = torch.split(joined, list(self.heads.widths), dim=-1)
+        queries, keys, values = self._queries(own), self._keys(asked, "position"), self._parted(given).transpose(1, 2)
+        if self.turn is not None:
+            queries, keys = self.turn(queries, positions), self.turn(keys, positions)
+        if isinstance(cache, BlockCache):
+            if self.turn is not None:
+                keys = note("turned_keys", keys, f"batch {self.heads.key_head} position channel")
+            keys, values = cache.extend(keys, values)
         return queries, keys, values
 
-    def mix(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """What each query gets: the values, mixed by attention weights; `[batch, head, query, channel]`.
+    def ask_of(self, x: Tensor, context: Tensor, cache: BlockCache | ContextCache | None) -> tuple[Tensor, ...]:
+        """The same, but keys and values are a context's, or what the cache has kept of it."""
+        if self.query is None or self.key_value is None:
+            raise Error("this attention asks its own text; make it with a context_width to ask for another one")
+        queries = self._queries(note("query", self.query(x), self._merged))
+        if isinstance(cache, ContextCache) and cache.kept is not None:
+            return queries, *cache.kept
+        joined = note("key_value", self.key_value(context), "batch key joined")
+        asked, given = torch.split(joined, list(self.heads.widths[1:]), dim=-1)
+        keys, values = self._keys(asked, "key"), self._parted(given).transpose(1, 2)
+        if isinstance(cache, ContextCache):
+            cache.keep(keys, values)
+        return queries, keys, values
 
-        With shared keys the heads stand in groups, `[batch, key_head, group, query, channel]`. The last query stands
-        at the last key, and none sees a later one.
+    def _parted(self, x: Tensor) -> Tensor:
+        """The numbers of all heads, `[batch, position, head, channel]`."""
+        return x.view(*x.shape[:2], -1, self.heads.channels)
+
+    def _queries(self, x: Tensor) -> Tensor:
+        """Queries by head, normed where there is a norm."""
+        x = self._parted(x)
+        if self.query_norm is not None:
+            x = note("normed_queries", self.query_norm(x), "batch position head channel")
+        return x.transpose(1, 2)
+
+    def _keys(self, x: Tensor, position: str) -> Tensor:
+        """Keys by head, normed where there is a norm; `position`: the dimension of where they stand."""
+        x = self._parted(x)
+        if self.key_norm is not None:
+            x = note("normed_keys", self.key_norm(x), f"batch {position} {self.heads.key_head} channel")
+        return x.transpose(1, 2)
+
+    def fused(self, queries: Tensor, keys: Tensor, values: Tensor, present: Tensor | None) -> Tensor:
+        """Scores, mask, softmax and mix in one operation; `[batch, head, query, channel]`.
+
+        Heads that share keys ask one after the other, like so many more queries.
         """
-        if not (self.written_out or self.weights_dropout.is_active or recording()):
-            return self._fused(queries, keys, values)
-        if self.group > 1:
-            queries = queries.view(len(queries), self.key_heads, self.group, *queries.shape[2:])
-            keys, values = (part.view(len(part), self.key_heads, 1, *part.shape[2:]) for part in (keys, values))
-        products = note("products", matmul(queries, keys.mT), self._pairs)
-        scores = note("scores", scale(products, factor=1 / math.sqrt(self.channels)), self._pairs)
-        masked = note(
-            "masked_scores", mask(scores, note("allowed", _up_to_own(queries, keys), "query key")), self._pairs
-        )
-        weights = note("weights", softmax(masked), self._pairs)
-        return note("mixed", matmul(self.weights_dropout(weights), values), self._mixed)
-
-    def _fused(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """The same in one operation. Heads that share keys ask one after the other, like so many more queries."""
-        asking = queries.shape[-2]
-        if self.group == 1:
-            return attention(queries, keys, values, causal=asking > 1)  # a single query stands last and sees all
-        allowed = None if asking == 1 else _up_to_own(queries, keys).repeat(self.group, 1)
-        rows = queries.reshape(len(queries), self.key_heads, self.group * asking, self.channels)
+        asking, group = queries.shape[-2], self.heads.group
+        causal = self.mask is past and asking > 1  # a single query stands last and sees all
+        if group == 1:
+            allowed = None if present is None else present[:, None, None]
+            return attention(queries, keys, values, allowed, causal=causal)
+        allowed = past(asking, keys.shape[-2], queries.device) if causal else None
+        allowed = None if allowed is None else allowed.repeat(group, 1)
+        if present is not None:
+            allowed = present[:, None, None] if allowed is None else present[:, None, None] & allowed
+        rows = queries.reshape(len(queries), self.heads.key_heads, group * asking, self.heads.channels)
         mixed = attention(rows, keys, values, allowed, causal=False)
-        return mixed.view(len(rows), self.key_heads, self.group, asking, self.channels)
+        return mixed.view(len(rows), self.heads.key_heads, group, asking, self.heads.channels)
 
+    def grouped(self, queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """With shared keys `[batch, key_head, group, query, channel]`, and keys and values once for each group."""
+        if self.heads.group == 1:
+            return queries, keys, values
+        queries = queries.view(len(queries), self.heads.key_heads, self.heads.group, *queries.shape[2:])
+        keys, values = (part.view(len(part), self.heads.key_heads, 1, *part.shape[2:]) for part in (keys, values))
+        return queries, keys, values
 
-def _up_to_own(queries: Tensor, keys: Tensor) -> Tensor:
-    """Which keys each query sees, `[query, key]`: those up to its own place; the last query stands at the last key."""
-    asking, asked = queries.shape[-2], keys.shape[-2]
-    return torch.ones(asking, asked, dtype=torch.bool, device=queries.device).tril(asked - asking)
+    def masked(self, scores: Tensor, present: Tensor | None) -> Tensor:
+        """The scores, −∞ where a key is padding and where the mask lets the query not see it."""
+        if present is not None:
+            there = note("present", present, "batch key").view(len(present), *[1] * (scores.dim() - 2), -1)
+            scores = note("present_scores", mask(scores, there), self.heads.pairs)
+        allowed = self.mask(scores.shape[-2], scores.shape[-1], scores.device)
+        if allowed is None:
+            return scores
+        return note("masked_scores", mask(scores, note("allowed", allowed, "query key")), self.heads.pairs)
 
-
-def channels_of(model: int, heads: int, key_heads: int, channels: int | None, is_turned: bool) -> int:
-    """Numbers of a head, model/heads unless given. Raises `Error` for heads that do not share evenly."""
-    if channels is None and model % heads:
-        raise Error(f"{heads} heads cannot share {model} numbers evenly; choose a width that {heads} divides")
-    if key_heads < 1 or heads % key_heads:
-        raise Error(
-            f"{heads} heads cannot share {key_heads} heads of keys evenly; choose a number that divides {heads}"
-        )
-    channels = model // heads if channels is None else channels
-    if channels < 1:
-        raise Error(f"a head has {channels} channels; choose at least 1")
-    if is_turned and channels % 2:
-        raise Error(f"rotary positions turn pairs of channels, and a head has {channels}; choose an even number")
-    return channels
+    def merge(self, mixed: Tensor) -> Tensor:
+        """What the heads found, side by side, `[batch, position, in]`, and projected to `[batch, position, model]`."""
+        mixed = mixed.movedim(-2, 1)
+        merged = note("merged", mixed.reshape(*mixed.shape[:2], self.heads.widths[0]), self._merged)
+        output = note("output", self.projection(merged), "batch position model")
+        return self.dropout(output)  # type: ignore[no-any-return]

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from kqv.errors import DimensionError, Error
-from kqv.trace.kept import unseen
-from kqv.trace.recorder import recording
+from kqv.recording import recording, unseen
 
 FIRST = 256
 """Positions that a cache has room for at first; a model may be able to read a thousand times as many."""
@@ -52,6 +51,26 @@ class BlockCache:
         for new, old in zip(grown, (self.keys, self.values), strict=True):
             new[:, :, :filled] = old[:, :, :filled]
         self.keys, self.values = grown
+
+
+class ContextCache:
+    """Keys and values of a context for one block's cross-attention, `[batch, key_head, key, channel]`: computed once.
+
+    `kept` is None until `keep` is called. A decoder needs one for each block beside its `BlockCache`.
+    """
+
+    def __init__(self) -> None:
+        self.kept: tuple[Tensor, Tensor] | None = None
+
+    def keep(self, keys: Tensor, values: Tensor) -> None:
+        """Keep them for all further positions of this text. Raises `Error` where gradients are wanted."""
+        if torch.is_grad_enabled():
+            raise Error("no gradient flows through a key-value cache; use it inside torch.no_grad()")
+        self.kept = keys, values
+
+    def clear(self) -> None:
+        """Forget the context."""
+        self.kept = None
 
 
 class Cache:

@@ -14,14 +14,14 @@ from kqv.models.dense import Layer, superscript
 from kqv.models.initialisation import INITIALISATIONS, Initialisation
 from kqv.models.recogniser import Recogniser
 from kqv.operations import convolution, max_pooling
-from kqv.trace.recorder import note
+from kqv.recording import note
 
 
 class Convolution(nn.Module):
     """A layer of feature maps: `[batch, in, row, column] -> [batch, out, out_row, out_column]`, then its activation.
 
-    Each map looks with the same weights at every place (Nielsen ch. 6, eq. (125); LeCun et al. 1998). `padding` empty
-    pixels stand around the picture.
+    Each map looks with the same weights at every position (Nielsen ch. 6, eq. (125); LeCun et al. 1998). `padding`
+    empty pixels stand around the picture.
     """
 
     def __init__(

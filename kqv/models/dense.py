@@ -9,7 +9,7 @@ from kqv.models.activations import ACTIVATIONS, Activation
 from kqv.models.initialisation import INITIALISATIONS, Initialisation
 from kqv.operations import linear
 from kqv.operations.dropout import draw_mask, dropout
-from kqv.trace.recorder import note
+from kqv.recording import note
 
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 

@@ -69,7 +69,7 @@ class Examples:
 
 
 def _wanted(y: Any, name: str, classes: int) -> Array:
-    """y as a column `[class, 1]`: itself, or a 1 at the place that it names."""
+    """y as a column `[class, 1]`: itself, or a 1 at the position that it names."""
     if np.ndim(y) > 0:
         return column(y, name, classes, "class")
     if int(y) != y or not 0 <= y < classes:

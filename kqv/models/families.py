@@ -1,41 +1,97 @@
-"""Families of models: the parts of GPT that make GPT-2, Llama or Qwen3, and which of them a composition is."""
+"""Families of models: the parts that make GPT-2, Llama or Qwen3, and which of them an architecture is.
+
+A family says of every field of `Architecture` what it allows; what it does not speak of, it does not have. So a part
+that is new is of no family until one says so, and no model with it is exported as another.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
-if TYPE_CHECKING:
-    from kqv.models.gpt import GPT
+from kqv.models.architecture import Architecture
+
+Allowed = tuple[Any, ...] | Callable[[Architecture], bool]
+"""The values that a field may have, or whether an architecture's is one of them."""
+
+
+def anything(architecture: Architecture) -> bool:
+    """For what differs inside a family."""
+    return True
 
 
 @dataclass(frozen=True)
 class Family:
-    """A family's name, its parts by their names in `GPT`, and which other ones a part may be in it."""
+    """A family's name, the parts that make it (the other fields are sizes), and what it allows of each field."""
 
     name: str
     title: str
     parts: Mapping[str, Any]
-    also: Mapping[str, tuple[Any, ...]]
+    allowed: Mapping[str, Allowed]
 
-    def differences(self, model: GPT) -> list[str]:
-        """The parts of a model that the family does not have, in words; none for one of the family."""
-        found = [
-            f"{part} {model.parts[part]}"
-            for part, usual in self.parts.items()
-            if part not in FREE and model.parts[part] not in (usual, *self.also.get(part, ()))
+    @property
+    def architecture(self) -> Architecture:
+        """The family's parts, in the usual small size."""
+        return Architecture(**self.parts)
+
+    def differences(self, architecture: Architecture) -> list[str]:
+        """What an architecture has and the family has not, in words; nothing for one of the family."""
+        found = architecture.resolved()
+        return [
+            _in_words(field.name, getattr(found, field.name))
+            for field in fields(found)
+            if not self._allows(field.name, found)
         ]
-        if self.parts["positions"] == "learned":  # GPT-2 came before these
-            if model.key_heads != model.heads:
-                found.append(f"key_heads {model.key_heads}")
-            if model.channels * model.heads != model.model:
-                found.append(f"channels {model.channels}")
-        return found
+
+    def _allows(self, field: str, architecture: Architecture) -> bool:
+        allowed = self.allowed.get(field, ())
+        return getattr(architecture, field) in allowed if isinstance(allowed, tuple) else allowed(architecture)
 
 
-FREE = frozenset({"bias", "epsilon", "rotary_base", "tied"})
-"""Parts that differ inside a family."""
+WORDS = {
+    "positions": "{} positions", "block": "{} blocks", "norm": "{} norm", "score": "{} score", "mask": "{} mask",
+    "normaliser": "{} normaliser", "feed_forward": "{} in its feed-forward part",
+}  # fmt: skip
+"""How a message speaks of a part; of the others it says name and value."""
+
+YES_OR_NO = {
+    "bias": "biases in its feed-forward part and norms",
+    "query_key_norm": "norm of queries and keys",
+    "attention_bias": "biases in its attention",
+    "tied": "head that is tied to the tokens",
+}
+
+
+def _in_words(field: str, value: Any) -> str:
+    if field in YES_OR_NO:
+        return YES_OR_NO[field] if value else f"model without {YES_OR_NO[field]}"
+    return WORDS.get(field, f"{field} {{}}").format(value)
+
+
+FREE: dict[str, Allowed] = dict.fromkeys(
+    (
+        "context", "width", "heads", "blocks", "hidden",  # sizes
+        "dropout", "attention_dropout", "initialisation",  # how it is trained
+        "epsilon", "tied",  # a number, and a head, that each file says
+    ),
+    anything,
+)  # fmt: skip
+"""What differs inside every family."""
+
+ATTENTION: dict[str, Allowed] = {
+    "block": ("pre-norm",), "score": ("dot",), "mask": ("past",), "normaliser": ("softmax",),
+}  # fmt: skip
+"""What is the same in all of them."""
+
+
+def _own_keys(architecture: Architecture) -> bool:
+    return architecture.key_heads == architecture.heads
+
+
+def _shares_the_width(architecture: Architecture) -> bool:
+    return architecture.shared().channels * architecture.heads == architecture.width
+
 
 GPT2 = Family(
     "gpt2",
@@ -44,9 +100,20 @@ GPT2 = Family(
         "positions": "learned", "norm": "layer", "epsilon": 1e-5, "feed_forward": "gelu-tanh", "query_key_norm": False,
         "bias": True, "tied": True,
     },
-    also={"feed_forward": ("gelu",)},
+    {
+        **FREE, **ATTENTION, "positions": ("learned",), "norm": ("layer",), "feed_forward": ("gelu-tanh", "gelu"),
+        "query_key_norm": (False,), "key_heads": _own_keys, "channels": _shares_the_width,
+        "rotary_base": anything,  # nothing is turned
+        "bias": anything, "attention_bias": anything,  # a bias that is left out is written as zeros
+    },
 )  # fmt: skip
 """Radford et al. 2019, Language Models are Unsupervised Multitask Learners, section 2.3."""
+
+ROTARY: dict[str, Allowed] = {
+    **FREE, **ATTENTION, "positions": ("rotary",), "rotary_base": anything, "norm": ("rms",),
+    "feed_forward": ("swiglu",), "key_heads": anything, "channels": anything, "attention_bias": anything,
+}  # fmt: skip
+"""What Llama and Qwen3 have in common."""
 
 LLAMA = Family(
     "llama",
@@ -55,7 +122,7 @@ LLAMA = Family(
         "positions": "rotary", "rotary_base": 10_000.0, "norm": "rms", "epsilon": 1e-5, "feed_forward": "swiglu",
         "query_key_norm": False, "bias": False, "tied": False,
     },
-    also={},
+    {**ROTARY, "query_key_norm": (False,), "bias": anything},
 )  # fmt: skip
 """Touvron et al. 2023, LLaMA: Open and Efficient Foundation Language Models, section 2.2."""
 
@@ -66,7 +133,7 @@ QWEN3 = Family(
         "positions": "rotary", "rotary_base": 1_000_000.0, "norm": "rms", "epsilon": 1e-6, "feed_forward": "swiglu",
         "query_key_norm": True, "bias": False, "tied": True,
     },
-    also={},
+    {**ROTARY, "query_key_norm": (True,), "bias": (False,)},
 )  # fmt: skip
 """Yang et al. 2025, Qwen3 Technical Report, section 2. (Its small models tie the head, the large ones do not.)"""
 
@@ -74,6 +141,6 @@ FAMILIES: dict[str, Family] = {family.name: family for family in (GPT2, LLAMA, Q
 """All families by name."""
 
 
-def family_of(model: GPT) -> Family | None:
-    """The family that a model is of by its parts; None for a mixture."""
-    return next((family for family in FAMILIES.values() if not family.differences(model)), None)
+def family_of(architecture: Architecture) -> Family | None:
+    """The family that an architecture is of by its parts; None for a mixture."""
+    return next((family for family in FAMILIES.values() if not family.differences(architecture)), None)

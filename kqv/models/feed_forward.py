@@ -1,21 +1,17 @@
-"""The feed-forward part of a block: each place for itself; two forms, chosen by name."""
+"""The feed-forward part of a block, by name: each position for itself."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from kqv.errors import Error
+from kqv.models.choices import Choices
 from kqv.models.layers import Dropout, Linear
-from kqv.operations import Operation, gelu, gelu_tanh, multiply, silu
-from kqv.trace.recorder import note
-
-Form = Literal["gelu", "gelu-tanh", "swiglu"]
-
-GELUS: dict[str, Operation] = {"gelu": gelu, "gelu-tanh": gelu_tanh}
-"""GELU by the normal distribution itself, and the form by tanh that GPT-2's own weights go with."""
+from kqv.operations import Operation, gelu, gelu_tanh, multiply, relu, silu
+from kqv.recording import note
 
 
 class FeedForward(nn.Module):
@@ -25,11 +21,11 @@ class FeedForward(nn.Module):
     """
 
     def __init__(
-        self, model: int, hidden: int, bias: bool = True, dropout: float = 0.0, bend: Operation = gelu
+        self, width: int, hidden: int, bias: bool = True, dropout: float = 0.0, bend: Operation = gelu
     ) -> None:
         super().__init__()
-        self.widen = Linear(model, hidden, bias)
-        self.narrow = Linear(hidden, model, bias)
+        self.widen = Linear(width, hidden, bias)
+        self.narrow = Linear(hidden, width, bias)
         self.bend = bend
         self.dropout = Dropout(dropout)
 
@@ -46,11 +42,11 @@ class GatedFeedForward(nn.Module):
     Shazeer 2020, GLU Variants Improve Transformer, eq. (6). `widen` holds G and, below it, W₁: one product for both.
     """
 
-    def __init__(self, model: int, hidden: int, bias: bool = True, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, hidden: int, bias: bool = True, dropout: float = 0.0) -> None:
         super().__init__()
         self.hidden = hidden
-        self.widen = Linear(model, 2 * hidden, bias, parts=(hidden, hidden))
-        self.narrow = Linear(hidden, model, bias)
+        self.widen = Linear(width, 2 * hidden, bias, parts=(hidden, hidden))
+        self.narrow = Linear(hidden, width, bias)
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,17 +58,39 @@ class GatedFeedForward(nn.Module):
         return self.dropout(output)  # type: ignore[no-any-return]
 
 
-def hidden_size(form: Form, model: int) -> int:
-    """The usual number of hidden numbers: 4·model, or with gates, which have a third matrix, 8/3·model in eights."""
-    return max(8, 8 * round(model / 3)) if form == "swiglu" else 4 * model
+@dataclass(frozen=True)
+class FeedForwardPart:
+    """`make(width, hidden, bias, dropout)` a part; `hidden(width)`: its usual number of hidden numbers."""
+
+    make: Callable[[int, int, bool, float], nn.Module]
+    hidden: Callable[[int], int]
 
 
-def make_feed_forward(
-    form: Form, model: int, hidden: int, bias: bool, dropout: float
-) -> FeedForward | GatedFeedForward:
-    """A feed-forward part by name. Raises `Error` for an unknown name."""
-    if form in GELUS:
-        return FeedForward(model, hidden, bias, dropout, GELUS[form])
-    if form == "swiglu":
-        return GatedFeedForward(model, hidden, bias, dropout)
-    raise Error(f"there is no feed-forward form {form!r}; choose one of: {', '.join((*GELUS, 'swiglu'))}")
+def _by_tanh(width: int, hidden: int, bias: bool, dropout: float) -> FeedForward:
+    return FeedForward(width, hidden, bias, dropout, gelu_tanh)
+
+
+def _by_relu(width: int, hidden: int, bias: bool, dropout: float) -> FeedForward:
+    return FeedForward(width, hidden, bias, dropout, relu)
+
+
+def _four_times(width: int) -> int:
+    return 4 * width
+
+
+def _eight_thirds(width: int) -> int:
+    """8/3·width in eights: a part with gates, which have a third matrix, then has as many weights as one without."""
+    return max(8, 8 * round(width / 3))
+
+
+FEED_FORWARD: Choices[FeedForwardPart] = Choices(
+    "feed-forward part",
+    {
+        "gelu": FeedForwardPart(FeedForward, _four_times),
+        "gelu-tanh": FeedForwardPart(_by_tanh, _four_times),
+        "relu": FeedForwardPart(_by_relu, _four_times),
+        "swiglu": FeedForwardPart(GatedFeedForward, _eight_thirds),
+    },
+)
+"""Feed-forward parts by name: GELU by the normal distribution itself, by tanh as GPT-2's own weights
+have it, by ReLU, gated."""

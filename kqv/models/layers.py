@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from kqv.errors import Error
-from kqv.models.cache import BlockCache
-from kqv.operations import add, draw_mask, dropout, embedding, layer_norm, linear, rms_norm
-from kqv.trace.recorder import note
+from kqv.models.choices import Choices
+from kqv.operations import draw_mask, dropout, embedding, layer_norm, linear, rms_norm
+from kqv.recording import note
 
 
 class Linear(nn.Module):
@@ -36,10 +36,10 @@ class Linear(nn.Module):
 class Embedding(nn.Module):
     """Row `id` of a table `[vocab, model]` for each id."""
 
-    def __init__(self, rows: int, model: int, dimensions: str = "vocab model") -> None:
+    def __init__(self, rows: int, width: int, dimensions: str = "vocab model") -> None:
         super().__init__()
         self.dimensions = dimensions
-        self.weight = nn.Parameter(torch.randn(rows, model) * 0.02)
+        self.weight = nn.Parameter(torch.randn(rows, width) * 0.02)
 
     def forward(self, ids: Tensor) -> Tensor:
         return embedding(note("weight", self.weight, self.dimensions), ids)
@@ -48,11 +48,11 @@ class Embedding(nn.Module):
 class LayerNorm(nn.Module):
     """γ·(x − μ)/√(σ² + ε) + β over the last axis."""
 
-    def __init__(self, model: int, bias: bool = True, epsilon: float = 1e-5) -> None:
+    def __init__(self, width: int, bias: bool = True, epsilon: float = 1e-5) -> None:
         super().__init__()
         self.epsilon = epsilon
-        self.weight = nn.Parameter(torch.ones(model))
-        self.bias = nn.Parameter(torch.zeros(model)) if bias else None
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         weight = note("weight", self.weight, "model")
@@ -72,16 +72,15 @@ class RMSNorm(nn.Module):
         return rms_norm(x, note("weight", self.weight, self.dimension), epsilon=self.epsilon)
 
 
-Norm = Literal["layer", "rms"]
+Norm = LayerNorm | RMSNorm
 
 
-def make_norm(norm: Norm, model: int, bias: bool, epsilon: float) -> LayerNorm | RMSNorm:
-    """A norm by name; of the two the RMS norm never has a bias. Raises `Error` for an unknown name."""
-    if norm == "layer":
-        return LayerNorm(model, bias, epsilon)
-    if norm == "rms":
-        return RMSNorm(model, epsilon)
-    raise Error(f"there is no norm {norm!r}; choose one of: {', '.join(get_args(Norm))}")
+def _rms(width: int, bias: bool, epsilon: float) -> Norm:
+    return RMSNorm(width, epsilon)  # it never has a bias
+
+
+NORMS: Choices[Callable[[int, bool, float], Norm]] = Choices("norm", {"layer": LayerNorm, "rms": _rms})
+"""Norms by name, each made of width, bias and epsilon."""
 
 
 class Dropout(nn.Module):
@@ -93,7 +92,7 @@ class Dropout(nn.Module):
     def __init__(self, probability: float, dimensions: str = "batch position model") -> None:
         super().__init__()
         if not 0 <= probability < 1:
-            raise Error(f"dropout is a share of the numbers, from 0 to below 1; got {probability}")
+            raise Error(f"dropout is a fraction from 0 to below 1; got {probability}")
         self.probability = probability
         self.dimensions = dimensions
 
@@ -107,23 +106,3 @@ class Dropout(nn.Module):
             return x
         mask = note("mask", draw_mask(x, self.probability), self.dimensions)
         return note("dropped", dropout(x, mask, probability=self.probability), self.dimensions)
-
-
-class Block(nn.Module):
-    """x + attention(norm(x)), then x + feed_forward(norm(x)) (pre-norm, as in GPT-2), out of the parts given."""
-
-    def __init__(
-        self, attention_norm: nn.Module, attention: nn.Module, feed_forward_norm: nn.Module, feed_forward: nn.Module
-    ) -> None:
-        super().__init__()
-        self.attention_norm = attention_norm
-        self.attention = attention
-        self.feed_forward_norm = feed_forward_norm
-        self.feed_forward = feed_forward
-
-    def forward(self, x: Tensor, places: Tensor, cache: BlockCache | None = None) -> Tensor:
-        """x is `[batch, position, model]`; `places[position]` says where in the text each position stands."""
-        normed = note("attention_input", self.attention_norm(x), "batch position model")
-        x = note("after_attention", add(x, self.attention(normed, places, cache)), "batch position model")
-        fed = self.feed_forward(note("feed_forward_input", self.feed_forward_norm(x), "batch position model"))
-        return note("output", add(x, fed), "batch position model")

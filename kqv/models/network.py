@@ -11,15 +11,15 @@ from kqv.models.activations import Activation
 from kqv.models.dense import Layer
 from kqv.models.initialisation import Initialisation
 from kqv.models.recogniser import Cost, Output
-from kqv.models.textbook import Textbook
-from kqv.trace.recorder import note
+from kqv.models.textbook.interface import Textbook
+from kqv.recording import note
 
 
 class Network(Textbook):
     """A feed-forward network with layers of the given sizes; `Network([784, 30, 10])` is the textbook's.
 
     Sigmoid layers, the quadratic cost and standard normal weights are the textbook's first network (Nielsen ch. 1);
-    with the cross-entropy cost the last layer gives logits (ch. 3), and `output` says what makes them shares.
+    with the cross-entropy cost the last layer gives logits (ch. 3), and `output` what makes probabilities of them.
     `forward(x[batch, in]) -> activations (quadratic) or logits (cross-entropy) [batch, class]`.
     The textbook's own interface, in columns and NumPy, is in `Textbook`.
     Raises `Error` for fewer than two layers or a layer without neurons.
@@ -39,7 +39,7 @@ class Network(Textbook):
             raise Error(
                 f"a network needs at least two layers of at least one neuron, as in [784, 30, 10]; got {list(sizes)}"
             )
-        super().__init__(sizes[0], classes or [str(place) for place in range(sizes[-1])], cost, output)
+        super().__init__(sizes[0], classes or [str(position) for position in range(sizes[-1])], cost, output)
         self.sizes = tuple(sizes)
         self.activation: Activation = activation
         self.dropout = dropout

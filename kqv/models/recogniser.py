@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from kqv.errors import DimensionError, Error
+from kqv.models.modes import in_evaluation_mode
 from kqv.operations import argmax, binary_cross_entropy, cross_entropy, scale, sigmoid, softmax, squared_error
-from kqv.trace.recorder import note
+from kqv.recording import note
 
 Cost = Literal["quadratic", "cross-entropy"]
 Output = Literal["sigmoid", "softmax"]
@@ -19,12 +20,12 @@ Output = Literal["sigmoid", "softmax"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a network says of one picture: the class, its place, and a share of confidence for every class."""
+    """What a network says of one picture: the class, its position, and a probability for every class."""
 
     label: str
-    place: int
+    position: int
     confidence: float
-    shares: tuple[float, ...]
+    probabilities: tuple[float, ...]
 
 
 class Recogniser(nn.Module):
@@ -83,24 +84,22 @@ class Recogniser(nn.Module):
             return cross_entropy(outputs, labels)
         return (binary_cross_entropy if self.cost == "cross-entropy" else squared_error)(outputs, wanted)
 
-    def shares(self, outputs: Tensor) -> Tensor:
+    def probabilities(self, outputs: Tensor) -> Tensor:
         """Confidence for each class, `[batch, class]`, from what `forward` gave: logits, or with the quadratic cost the
-        shares themselves."""
+        probabilities themselves."""
         if self.cost == "quadratic":
             return outputs
-        shares = softmax(outputs) if self.output == "softmax" else sigmoid(outputs)
-        return note("confidence", shares, "batch class")
+        probabilities = softmax(outputs) if self.output == "softmax" else sigmoid(outputs)
+        return note("confidence", probabilities, "batch class")
 
     @torch.no_grad()
     def classify(self, pictures: Tensor) -> list[Verdict]:
         """The verdict on each picture of bytes `[batch, row, column]`, light ink on dark ground."""
-        training = self.training
-        self.eval()
-        outputs = self(self.vector(pictures))
-        shares = self.shares(outputs)
-        places = note("verdict", argmax(outputs), "batch")
-        self.train(training)
+        with in_evaluation_mode(self):
+            outputs = self(self.vector(pictures))
+        probabilities = self.probabilities(outputs)
+        positions = note("verdict", argmax(outputs), "batch")
         return [
-            Verdict(self.classes[place], place, float(row[place]), tuple(float(share) for share in row))
-            for place, row in zip(places.tolist(), shares, strict=True)
+            Verdict(self.classes[position], position, float(row[position]), tuple(float(each) for each in row))
+            for position, row in zip(positions.tolist(), probabilities, strict=True)
         ]

@@ -10,12 +10,12 @@ from kqv.operations.operation import Call, Operation, Saved
 
 
 def forward(x: Float[Tensor, "*rows in"]) -> tuple[Int[Tensor, "*rows"], Saved]:
-    """The place of the largest number along the last axis, from 0; the first of several equal ones."""
+    """The position of the largest number along the last axis, from 0; the first of several equal ones."""
     return x.argmax(-1), ()
 
 
 def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    """None: a place does not change smoothly."""
+    """None: a position does not change smoothly."""
     return (None,)
 
 

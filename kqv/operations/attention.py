@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from kqv.arithmetic import Array, Expression, Index, Max, Named, Sum, Total, exp
-from kqv.operations.broadcast import place_in
+from kqv.operations.broadcast import position_in
+from kqv.operations.mask import last_seen, up_to_own
 from kqv.operations.operation import Call, Operation, Pair, Saved
 from kqv.operations.softmax import forward as softmax_forward
 
@@ -27,7 +28,7 @@ def forward(
     """y[query] = Σ_key w[query,key]·v[key], w = softmax over the keys of q[query]·k[key]/√channels.
 
     A query sees the keys where `allowed` (`... query key`, repeated along axes that it lacks or has with size 1) is
-    true; with `causal` those up to its own place, where the last query stands at the last key. One that sees no key
+    true; with `causal` those up to its own position, where the last query stands at the last key. One that sees no key
     gets zeros.
     """
     factor = 1 / math.sqrt(query.shape[-1])
@@ -49,8 +50,7 @@ def _seen_keys(query: Tensor, key: Tensor, allowed: Tensor | None, causal: bool)
     """Which keys a query sees, `... query key`; None when each sees all."""
     if not causal:
         return allowed
-    queries, keys = query.shape[-2], key.shape[-2]
-    earlier = torch.ones(queries, keys, dtype=torch.bool, device=query.device).tril(keys - queries)
+    earlier = up_to_own(query.shape[-2], key.shape[-2], query.device)
     return earlier if allowed is None else allowed & earlier
 
 
@@ -125,12 +125,12 @@ def cuda_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _seen(call: Call, lead: list[int], query: int) -> Array:
-    """Places of the keys that one query sees."""
+    """Positions of the keys that one query sees."""
     queries, keys = call.query.shape[-2], call.key.shape[-2]
-    seen = np.arange(max(0, query + keys - queries + 1) if call.options["causal"] else keys)
+    seen = np.arange(max(0, last_seen(query, queries, keys) + 1) if call.options["causal"] else keys)
     if not call.given("allowed"):
         return seen
-    row = call.allowed[place_in(call.allowed.shape, (*lead, query, slice(None)))].values() > 0
+    row = call.allowed[position_in(call.allowed.shape, (*lead, query, slice(None)))].values() > 0
     return seen[np.broadcast_to(row, (keys,))[seen]]
 
 

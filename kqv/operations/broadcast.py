@@ -1,4 +1,4 @@
-"""Repeating a smaller tensor along the axes it lacks, and summing a gradient over the places of the repetition."""
+"""Repeating a smaller tensor along the axes it lacks, and summing a gradient over the positions of the repetition."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ def unbroadcast(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:
     return gradient.sum(repeated, keepdim=True) if repeated else gradient
 
 
-def place_in(shape: tuple[int, ...], index: tuple[Any, ...]) -> tuple[Any, ...]:
+def position_in(shape: tuple[int, ...], index: tuple[Any, ...]) -> tuple[Any, ...]:
     """Where the output's element (or slice) `index` comes from in an input of `shape` that is repeated."""
     own = index[len(index) - len(shape) :]
     return tuple(
-        0 if size == 1 and not isinstance(place, slice) else place for size, place in zip(shape, own, strict=True)
+        0 if size == 1 and not isinstance(position, slice) else position
+        for size, position in zip(shape, own, strict=True)
     )
 
 
 def output_slice(output: tuple[int, ...], shape: tuple[int, ...], index: Index) -> tuple[Any, ...]:
-    """All places of the output that the element `index` of an input of `shape` was repeated to."""
+    """All positions of the output that the element `index` of an input of `shape` was repeated to."""
     missing = len(output) - len(shape)
     own = [slice(None) if size == 1 and output[missing + axis] != 1 else index[axis] for axis, size in enumerate(shape)]
     return (*[slice(None)] * missing, *own)
 
 
 def unbroadcast_sum(elements: Expression) -> Expression:
-    """The sum over the places of the repetition; the element itself where nothing was repeated."""
+    """The sum over the positions of the repetition; the element itself where nothing was repeated."""
     return Sum(elements) if elements.shape else elements

@@ -1,4 +1,4 @@
-"""Convolution: the same small weights look at every place of a picture, so that a feature is found wherever it is."""
+"""Convolution: the same small weights look at every position of a picture, so a feature is found wherever it is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
 def _check(x: Tensor, weight: Tensor, padding: int) -> None:
-    """Raise `DimensionError` unless the kernel has a place in the padded picture."""
+    """Raise `DimensionError` unless the kernel has a position in the padded picture."""
     if padding < 0:
         raise DimensionError(f"convolution: padding is {padding} for x{list(x.shape)}; expected 0 or more zeros a side")
     for name, size, kernel in zip(("row", "column"), x.shape[2:], weight.shape[2:], strict=True):
@@ -27,7 +27,7 @@ def _check(x: Tensor, weight: Tensor, padding: int) -> None:
 
 
 def _patches(x: Tensor, weight: Tensor, padding: int) -> Float[Tensor, "batch out_row out_column patch"]:
-    """What the kernel sees at each of its places, in one row: patch = in·kernel_row·kernel_column numbers."""
+    """What the kernel sees at each of its positions, in one row: patch = in·kernel_row·kernel_column numbers."""
     padded = torch.nn.functional.pad(x, [padding] * 4)
     seen = padded.unfold(2, weight.shape[2], 1).unfold(3, weight.shape[3], 1)
     return seen.permute(0, 2, 3, 1, 4, 5).flatten(3)
@@ -56,9 +56,9 @@ def backward(saved: Saved, gradient: Float[Tensor, "batch out out_row out_column
     out, _, kernel_rows, kernel_columns = weight.shape
     batch, channels, rows, columns = x.shape
     out_rows, out_columns = gradient.shape[2:]
-    places = gradient.movedim(1, 3).reshape(-1, out)
-    gradient_weight = places.T @ _patches(x, weight, padding).flatten(0, 2)
-    patches = places @ weight.flatten(1)
+    positions = gradient.movedim(1, 3).reshape(-1, out)
+    gradient_weight = positions.T @ _patches(x, weight, padding).flatten(0, 2)
+    patches = positions @ weight.flatten(1)
     patches = patches.reshape(batch, out_rows, out_columns, channels, kernel_rows, kernel_columns)
     padded = x.new_zeros(batch, channels, rows + 2 * padding, columns + 2 * padding)
     for row in range(kernel_rows):
@@ -66,7 +66,7 @@ def backward(saved: Saved, gradient: Float[Tensor, "batch out out_row out_column
             seen = padded[:, :, row : row + out_rows, column : column + out_columns]
             seen += patches[..., row, column].movedim(3, 1)
     gradient_x = padded[:, :, padding : padding + rows, padding : padding + columns]
-    return gradient_x, gradient_weight.reshape(weight.shape), places.sum(0) if has_bias else None
+    return gradient_x, gradient_weight.reshape(weight.shape), positions.sum(0) if has_bias else None
 
 
 def kernel_forward(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, padding: int = 0) -> tuple[Tensor, Saved]:
@@ -85,11 +85,11 @@ def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) ->
 
 
 def _met(count: int, start: int, size: int, step: int = 1) -> tuple[Array, Array]:
-    """The i of 0, 1, …, count − 1 whose place start + step·i lies on an axis of this size, and these places."""
+    """The i of 0, 1, …, count − 1 whose position start + step·i lies on an axis of this size, and these positions."""
     numbers = np.arange(count)
-    places = start + step * numbers
-    inside = (places >= 0) & (places < size)
-    return numbers[inside], places[inside]
+    positions = start + step * numbers
+    inside = (positions >= 0) & (positions < size)
+    return numbers[inside], positions[inside]
 
 
 def derive(call: Call, index: Index) -> Expression:
@@ -102,19 +102,19 @@ def derive(call: Call, index: Index) -> Expression:
 
 
 def derive_x(call: Call, index: Index) -> Expression:
-    batch, place, row, column = index
+    batch, position, row, column = index
     padding = int(call.options["padding"])
     kernel_rows, rows = _met(call.weight.shape[2], row + padding, call.gradient.shape[2], step=-1)
     kernel_columns, columns = _met(call.weight.shape[3], column + padding, call.gradient.shape[3], step=-1)
-    return Sum(call.gradient[batch, :, rows, columns] * call.weight[:, place, kernel_rows, kernel_columns])
+    return Sum(call.gradient[batch, :, rows, columns] * call.weight[:, position, kernel_rows, kernel_columns])
 
 
 def derive_weight(call: Call, index: Index) -> Expression:
-    out, place, kernel_row, kernel_column = index
+    out, position, kernel_row, kernel_column = index
     padding = int(call.options["padding"])
     out_rows, rows = _met(call.gradient.shape[2], kernel_row - padding, call.x.shape[2])
     out_columns, columns = _met(call.gradient.shape[3], kernel_column - padding, call.x.shape[3])
-    return Sum(call.gradient[:, out, out_rows, out_columns] * call.x[:, place, rows, columns])
+    return Sum(call.gradient[:, out, out_rows, out_columns] * call.x[:, position, rows, columns])
 
 
 def derive_bias(call: Call, index: Index) -> Expression:

@@ -12,15 +12,15 @@ from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
 def forward(
-    weight: Float[Tensor, "vocab model"], ids: Int[Tensor, "*places"]
-) -> tuple[Float[Tensor, "*places model"], Saved]:
-    """y[place] = W[id[place]]. Ids below zero or from `vocab` on are refused with an `IndexError`."""
+    weight: Float[Tensor, "vocab model"], ids: Int[Tensor, "*positions"]
+) -> tuple[Float[Tensor, "*positions model"], Saved]:
+    """y[position] = W[id[position]]. Ids below zero or from `vocab` on are refused with an `IndexError`."""
     rows = weight.index_select(0, ids.reshape(-1))
     return rows.reshape(*ids.shape, weight.shape[1]), (ids, weight.shape)
 
 
-def backward(saved: Saved, gradient: Float[Tensor, "*places model"]) -> tuple[Tensor | None, ...]:
-    """Each row gets the sum of the gradients of all places that used it; summed at least in float32."""
+def backward(saved: Saved, gradient: Float[Tensor, "*positions model"]) -> tuple[Tensor | None, ...]:
+    """Each row gets the sum of the gradients of all positions that used it; summed at least in float32."""
     ids, shape = saved
     dtype = torch.promote_types(gradient.dtype, torch.float32)
     table = torch.zeros(shape, dtype=dtype, device=gradient.device)
@@ -41,21 +41,21 @@ def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]
 
 
 def derive(call: Call, index: Index) -> Expression:
-    *where, place = index
-    return call.weight[call.ids.integer(tuple(where)), place]
+    *where, position = index
+    return call.weight[call.ids.integer(tuple(where)), position]
 
 
 def derive_weight(call: Call, index: Index) -> Expression:
-    row, place = index
-    uses = call.ids.places_of(row)
-    places = np.array(uses, dtype=np.int64).reshape(len(uses), len(call.ids.shape))
-    return Sum(call.gradient.pick(*places.T, np.full(len(uses), place)))
+    row, position = index
+    uses = call.ids.positions_of(row)
+    positions = np.array(uses, dtype=np.int64).reshape(len(uses), len(call.ids.shape))
+    return Sum(call.gradient.pick(*positions.T, np.full(len(uses), position)))
 
 
 embedding = Operation(
     name="embedding",
     formula="y[…,model] = W[id[…],model]",
-    gradients={"weight": "∂C/∂W[vocab,model] = Σ over all places with that id of ∂C/∂y[place,model]"},
+    gradients={"weight": "∂C/∂W[vocab,model] = Σ over all positions with that id of ∂C/∂y[position,model]"},
     dimensions={"weight": "vocab model", "ids": "...", "output": "... model"},
     forward=forward,
     backward=backward,

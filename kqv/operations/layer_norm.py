@@ -58,29 +58,29 @@ def _statistics(call: Call, row: list[int]) -> tuple[Expression, Expression]:
 
 
 def derive(call: Call, index: Index) -> Expression:
-    *row, place = index
+    *row, position = index
     mean, root = _statistics(call, row)
-    y = (call.x[index] - mean) / root * call.weight[place]
-    return y + call.bias[place] if call.given("bias") else y
+    y = (call.x[index] - mean) / root * call.weight[position]
+    return y + call.bias[position] if call.given("bias") else y
 
 
 def derive_x(call: Call, index: Index) -> Expression:
-    *row, place = index
+    *row, position = index
     mean, root = _statistics(call, row)
     g = call.gradient[*row, :] * call.weight[:]
-    own = call.gradient[index] * call.weight[place]
+    own = call.gradient[index] * call.weight[position]
     normalised = Named("x̂", (call.x[index] - mean) / root)
     through = Named("mean(g·x̂)", Mean(g * ((call.x[*row, :] - mean) / root)))
     return (own - Named("mean(g)", Mean(g)) - normalised * through) / root
 
 
 def derive_weight(call: Call, index: Index) -> Expression:
-    (place,) = index
+    (position,) = index
     x = call.x[...]
     width = float(x.shape[-1])
     mean = Named("μ", Sum(x, 1) / width)
     root = Named("√(σ²+ε)", sqrt(Sum(Power(x - Column(mean), 2), 1) / width + float(call.options["epsilon"])))
-    return Sum(call.gradient[..., place] * ((call.x[..., place] - mean) / root))
+    return Sum(call.gradient[..., position] * ((call.x[..., position] - mean) / root))
 
 
 def derive_bias(call: Call, index: Index) -> Expression:

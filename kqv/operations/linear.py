@@ -46,13 +46,13 @@ def derive(call: Call, index: Index) -> Expression:
 
 
 def derive_x(call: Call, index: Index) -> Expression:
-    *row, place = index
-    return Sum(call.gradient[*row, :] * call.weight[:, place])
+    *row, position = index
+    return Sum(call.gradient[*row, :] * call.weight[:, position])
 
 
 def derive_weight(call: Call, index: Index) -> Expression:
-    out, place = index
-    return Sum(call.gradient[..., out] * call.x[..., place])
+    out, position = index
+    return Sum(call.gradient[..., out] * call.x[..., position])
 
 
 def derive_bias(call: Call, index: Index) -> Expression:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from kqv.arithmetic import Choice, Constant, Expression, Index
-from kqv.operations.broadcast import output_slice, place_in, unbroadcast, unbroadcast_sum
+from kqv.operations.broadcast import output_slice, position_in, unbroadcast, unbroadcast_sum
 from kqv.operations.operation import Call, Operation, Saved
+
+
+def last_seen(query: int, queries: int, keys: int) -> int:
+    """The last key that a query sees when it sees none that is later: the last query stands at the last key."""
+    return query + keys - queries
+
+
+def up_to_own(queries: int, keys: int, device: torch.device) -> Bool[Tensor, "query key"]:
+    """Which keys each query sees by `last_seen`."""
+    return torch.ones(queries, keys, dtype=torch.bool, device=device).tril(last_seen(0, queries, keys))
 
 
 def forward(x: Float[Tensor, "*#axes"], allowed: Bool[Tensor, "*#axes"]) -> tuple[Float[Tensor, "*output"], Saved]:
@@ -21,13 +32,13 @@ def backward(saved: Saved, gradient: Float[Tensor, "*output"]) -> tuple[Tensor |
 
 
 def derive(call: Call, index: Index) -> Expression:
-    allowed = call.allowed[place_in(call.allowed.shape, index)]
-    return Choice(allowed, call.x[place_in(call.x.shape, index)], Constant(float("-inf")), "allowed")
+    allowed = call.allowed[position_in(call.allowed.shape, index)]
+    return Choice(allowed, call.x[position_in(call.x.shape, index)], Constant(float("-inf")), "allowed")
 
 
 def derive_x(call: Call, index: Index) -> Expression:
     where = output_slice(call.gradient.shape, call.x.shape, index)
-    allowed = call.allowed[place_in(call.allowed.shape, where)]
+    allowed = call.allowed[position_in(call.allowed.shape, where)]
     return unbroadcast_sum(Choice(allowed, call.gradient[where], Constant(0.0), "allowed"))
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Operand, Sum
-from kqv.operations.broadcast import output_slice, place_in, unbroadcast
+from kqv.operations.broadcast import output_slice, position_in, unbroadcast
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
@@ -21,7 +21,7 @@ def forward(
 
 
 def backward(saved: Saved, gradient: Float[Tensor, "*leads row column"]) -> tuple[Tensor | None, ...]:
-    """∂C/∂a = ∂C/∂y·bᵀ and ∂C/∂b = aᵀ·∂C/∂y, each summed over the places that its input was repeated at."""
+    """∂C/∂a = ∂C/∂y·bᵀ and ∂C/∂b = aᵀ·∂C/∂y, each summed over the positions that its input was repeated at."""
     a, b = saved
     return unbroadcast(gradient @ b.mT, a.shape), unbroadcast(a.mT @ gradient, b.shape)
 
@@ -41,12 +41,12 @@ def derive(call: Call, index: Index) -> Expression:
 
 
 def _lead(operand: Operand, lead: Sequence[Any]) -> tuple[Any, ...]:
-    """Leading places (or slices) of the output as those of an input that may be repeated."""
-    return place_in(operand.shape[:-2], tuple(lead))
+    """Leading positions (or slices) of the output as those of an input that may be repeated."""
+    return position_in(operand.shape[:-2], tuple(lead))
 
 
 def _uses(call: Call, operand: Operand, lead: Sequence[int]) -> tuple[Any, ...]:
-    """Leading places of the output that an input's leading places `lead` were repeated to."""
+    """Leading positions of the output that an input's leading positions `lead` were repeated to."""
     return output_slice(call.gradient.shape[:-2], operand.shape[:-2], tuple(lead))
 
 

@@ -1,4 +1,4 @@
-"""Max-pooling: of each small window of a picture only the largest number goes on; where exactly it stood is dropped."""
+"""Max-pooling: of each small window of a picture only the largest number is kept; where exactly it was is dropped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
 def _check(x: Tensor, size: int) -> None:
-    """Raise `DimensionError` unless a window has a place in the picture."""
+    """Raise `DimensionError` unless a window has a position in the picture."""
     if not 1 <= size <= min(x.shape[2:]):
         raise DimensionError(
             f"max_pooling: windows of {size}×{size} do not fit into x{list(x.shape)}, x[batch, in, row, column]; "
@@ -40,10 +40,10 @@ def forward(
     windows = covered.reshape(batch, channels, out_rows, size, out_columns, size)
     windows = windows.movedim(3, 4).flatten(4)  # batch in out_row out_column window
     largest, chosen = windows[..., 0].clone(), torch.zeros_like(windows[..., 0], dtype=torch.int64)
-    for place in range(1, size * size):
-        takes = (windows[..., place] > largest) | windows[..., place].isnan()
-        largest = torch.where(takes, windows[..., place], largest)
-        chosen = chosen.masked_fill(takes, place)
+    for position in range(1, size * size):
+        takes = (windows[..., position] > largest) | windows[..., position].isnan()
+        largest = torch.where(takes, windows[..., position], largest)
+        chosen = chosen.masked_fill(takes, position)
     return largest, (chosen, x.shape, size)
 
 
@@ -74,13 +74,13 @@ def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]
 
 
 def derive(call: Call, index: Index) -> Expression:
-    batch, place, row, column = index
+    batch, position, row, column = index
     size = int(call.options["size"])
-    return Max(call.x[batch, place, row * size : (row + 1) * size, column * size : (column + 1) * size])
+    return Max(call.x[batch, position, row * size : (row + 1) * size, column * size : (column + 1) * size])
 
 
 def _chosen(window: Array) -> int:
-    """The place whose number was chosen: the last NaN (which overtakes everything), else the first of the largest."""
+    """The position of the chosen number: the last NaN (which overtakes everything), else the first of the largest."""
     unknown = np.flatnonzero(np.isnan(window))
     return int(unknown[-1] if unknown.size else window.argmax())
 

@@ -6,17 +6,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from kqv.arithmetic import Expression, Index
-from kqv.operations.broadcast import output_slice, place_in, unbroadcast, unbroadcast_sum
+from kqv.operations.broadcast import output_slice, position_in, unbroadcast, unbroadcast_sum
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
 def forward(a: Float[Tensor, "*#axes"], b: Float[Tensor, "*#axes"]) -> tuple[Float[Tensor, "*output"], Saved]:
-    """y = a·b at each place; an input that lacks axes, or has them with size 1, is repeated along them."""
+    """y = a·b at each position; an input that lacks axes, or has them with size 1, is repeated along them."""
     return a * b, (a, b)
 
 
 def backward(saved: Saved, gradient: Float[Tensor, "*output"]) -> tuple[Tensor | None, ...]:
-    """∂C/∂a = ∂C/∂y·b and ∂C/∂b = ∂C/∂y·a, each summed over the places that its input was repeated at."""
+    """∂C/∂a = ∂C/∂y·b and ∂C/∂b = ∂C/∂y·a, each summed over the positions that its input was repeated at."""
     a, b = saved
     return unbroadcast(gradient * b, a.shape), unbroadcast(gradient * a, b.shape)
 
@@ -30,13 +30,13 @@ def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) ->
 
 
 def derive(call: Call, index: Index) -> Expression:
-    return call.a[place_in(call.a.shape, index)] * call.b[place_in(call.b.shape, index)]
+    return call.a[position_in(call.a.shape, index)] * call.b[position_in(call.b.shape, index)]
 
 
 def _derive_input(call: Call, own: str, other: str, index: Index) -> Expression:
     where = output_slice(call.gradient.shape, getattr(call, own).shape, index)
     factor = getattr(call, other)
-    return unbroadcast_sum(call.gradient[where] * factor[place_in(factor.shape, where)])
+    return unbroadcast_sum(call.gradient[where] * factor[position_in(factor.shape, where)])
 
 
 def derive_a(call: Call, index: Index) -> Expression:
@@ -51,8 +51,8 @@ multiply = Operation(
     name="multiply",
     formula="y = a·b",
     gradients={
-        "a": "∂C/∂a = ∂C/∂y·b, summed over the places that a was repeated at",
-        "b": "∂C/∂b = ∂C/∂y·a, summed over the places that b was repeated at",
+        "a": "∂C/∂a = ∂C/∂y·b, summed over the positions that a was repeated at",
+        "b": "∂C/∂b = ∂C/∂y·a, summed over the positions that b was repeated at",
     },
     dimensions={"a": "...", "b": "...", "output": "..."},
     forward=forward,

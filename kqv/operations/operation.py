@@ -23,7 +23,7 @@ from torch import Tensor
 
 from kqv.arithmetic import Expression, Index, Operand
 from kqv.operations.sizes import Sizes
-from kqv.trace.recorder import current_recorder
+from kqv.recording import current_recorder
 
 Saved = tuple[Any, ...]
 Forward = Callable[..., tuple[Tensor, Saved]]

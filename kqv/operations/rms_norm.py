@@ -48,25 +48,25 @@ def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) ->
 
 
 def derive(call: Call, index: Index) -> Expression:
-    *row, place = index
+    *row, position = index
     root = Named("√(mean(x²)+ε)", sqrt(Mean(Power(call.x[*row, :], 2)) + float(call.options["epsilon"])))
-    return call.x[index] / root * call.weight[place]
+    return call.x[index] / root * call.weight[position]
 
 
 def derive_x(call: Call, index: Index) -> Expression:
-    *row, place = index
+    *row, position = index
     x = call.x[*row, :]
     root = Named("√(mean(x²)+ε)", sqrt(Mean(Power(x, 2)) + float(call.options["epsilon"])))
     g = call.gradient[*row, :] * call.weight[:]
-    own = call.gradient[index] * call.weight[place]
+    own = call.gradient[index] * call.weight[position]
     return (own - Named("x̂", call.x[index] / root) * Named("mean(g·x̂)", Mean(g * (x / root)))) / root
 
 
 def derive_weight(call: Call, index: Index) -> Expression:
-    (place,) = index
+    (position,) = index
     x = call.x[...]
     root = sqrt(Sum(Power(x, 2), 1) / float(x.shape[-1]) + float(call.options["epsilon"]))
-    return Sum(call.gradient[..., place] * (call.x[..., place] / Named("√(mean(x²)+ε)", root)))
+    return Sum(call.gradient[..., position] * (call.x[..., position] / Named("√(mean(x²)+ε)", root)))
 
 
 rms_norm = Operation(

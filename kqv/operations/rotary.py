@@ -1,8 +1,7 @@
-"""Rotary positions: queries and keys are turned by angles that grow with their place, so that scores see distances."""
+"""Rotary positions: queries and keys are turned by angles that grow with the position, so that scores see distances."""
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import torch
@@ -15,9 +14,9 @@ from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
 def forward(
-    x: Float[Tensor, "*lead position channel"], places: Int[Tensor, " position"], *, base: float = 10000.0
+    x: Float[Tensor, "*lead position channel"], positions: Int[Tensor, " position"], *, base: float = 10000.0
 ) -> tuple[Float[Tensor, "*lead position channel"], Saved]:
-    """Turn each pair (x[i], x[i + channel/2]) by the angle θ = place·base^(−2i/channel).
+    """Turn each pair (x[i], x[i + channel/2]) by the angle θ = position·base^(−2i/channel).
 
     y[i] = x[i]·cos θ − x[i + half]·sin θ,  y[i + half] = x[i + half]·cos θ + x[i]·sin θ,  i < half = channel/2.
 
@@ -26,7 +25,7 @@ def forward(
     """
     if x.shape[-1] % 2:
         raise DimensionError(f"rotary: x{list(x.shape)} has {x.shape[-1]} channels; pairs need an even number")
-    cos, sin = _cosines_and_sines(x, places, base)
+    cos, sin = _cosines_and_sines(x, positions, base)
     return _turned(x, cos, sin), (cos, sin)
 
 
@@ -36,12 +35,12 @@ def backward(saved: Saved, gradient: Float[Tensor, "*lead position channel"]) ->
     return _turned(gradient, cos, -sin), None
 
 
-def _cosines_and_sines(x: Tensor, places: Tensor, base: float) -> tuple[Tensor, Tensor]:
+def _cosines_and_sines(x: Tensor, positions: Tensor, base: float) -> tuple[Tensor, Tensor]:
     """cos θ and sin θ, `[position, channel/2]`, at least in float32; the angles in float64 where the device has it."""
     exact = torch.float32 if x.device.type == "mps" else torch.float64
     channel = x.shape[-1]
     frequency = base ** (-2 * torch.arange(channel // 2, device=x.device, dtype=exact) / channel)
-    angle = places.to(exact).unsqueeze(-1) * frequency
+    angle = positions.to(exact).unsqueeze(-1) * frequency
     dtype = torch.promote_types(x.dtype, torch.float32)
     return angle.cos().to(dtype), angle.sin().to(dtype)
 
@@ -54,32 +53,36 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 _latest: tuple[Any, ...] = (None, None, None)
 
 
-def _known_cosines_and_sines(x: Tensor, places: Tensor, base: float) -> tuple[Tensor, Tensor]:
-    """The same, computed once for the blocks of a model, which ask for the same angles one after another."""
+def _known_cosines_and_sines(x: Tensor, positions: Tensor, base: float) -> tuple[Tensor, Tensor]:
+    """The same, computed once for the blocks of a model, which ask for the same angles one after another.
+
+    What they were computed for is kept as a copy: positions may be changed in place. Comparing pays on a CPU alone; a
+    GPU would have to be waited for.
+    """
     global _latest
-    if torch.is_inference_mode_enabled() or places.is_inference():
-        return _cosines_and_sines(x, places, base)  # what is made here cannot be used in training
-    asked = (x.shape[-1], x.dtype, base, places._version)
-    known_places, known, angles = _latest
-    if known_places is None or known_places() is not places or known != asked:
-        angles = _cosines_and_sines(x, places, base)
-        _latest = weakref.ref(places), asked, angles
+    if not positions.is_cpu or torch.is_inference_mode_enabled() or positions.is_inference():
+        return _cosines_and_sines(x, positions, base)  # what inference mode makes cannot be used in training
+    asked = (x.shape[-1], x.dtype, x.device, positions.dtype, base)
+    known_positions, known, angles = _latest
+    if known != asked or not torch.equal(known_positions, positions):
+        angles = _cosines_and_sines(x, positions, base)
+        _latest = positions.detach().clone(), asked, angles
     return angles  # type: ignore[no-any-return]
 
 
-def kernel_forward(x: Tensor, places: Tensor, *, base: float = 10000.0) -> tuple[Tensor, Saved]:
+def kernel_forward(x: Tensor, positions: Tensor, *, base: float = 10000.0) -> tuple[Tensor, Saved]:
     if torch.compiler.is_compiling() or x.shape[-1] % 2:
-        return forward(x, places, base=base)
-    cos, sin = _known_cosines_and_sines(x, places, base)
-    return _turned_in_place(x, cos, sin, 1), (cos, sin)
+        return forward(x, positions, base=base)
+    cos, sin = _known_cosines_and_sines(x, positions, base)
+    return _turned_in_position(x, cos, sin, 1), (cos, sin)
 
 
 def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
     cos, sin = saved
-    return _turned_in_place(gradient, cos, sin, -1), None
+    return _turned_in_position(gradient, cos, sin, -1), None
 
 
-def _turned_in_place(x: Tensor, cos: Tensor, sin: Tensor, direction: int) -> Tensor:
+def _turned_in_position(x: Tensor, cos: Tensor, sin: Tensor, direction: int) -> Tensor:
     """The same turn, written into one new tensor half by half."""
     if x.dtype != cos.dtype or torch.compiler.is_compiling():
         return _turned(x, cos, sin * direction)
@@ -90,25 +93,25 @@ def _turned_in_place(x: Tensor, cos: Tensor, sin: Tensor, direction: int) -> Ten
     return turned
 
 
-def _angle(call: Call, place: int, channel: int) -> tuple[Expression, int]:
-    """θ of a channel at a place, and the channel that it is paired with."""
+def _angle(call: Call, position: int, channel: int) -> tuple[Expression, int]:
+    """θ of a channel at a position, and the channel that it is paired with."""
     channels = call.x.shape[-1]
     half = channels // 2
     frequency = float(call.options["base"] ** (-2 * (channel % half) / channels))
-    return Named("θ", call.places[place] * frequency), (channel + half) % channels
+    return Named("θ", call.positions[position] * frequency), (channel + half) % channels
 
 
 def derive(call: Call, index: Index) -> Expression:
-    *lead, place, channel = index
-    angle, partner = _angle(call, place, channel)
-    own, other = call.x[index] * cosine(angle), call.x[*lead, place, partner] * sine(angle)
+    *lead, position, channel = index
+    angle, partner = _angle(call, position, channel)
+    own, other = call.x[index] * cosine(angle), call.x[*lead, position, partner] * sine(angle)
     return own - other if channel < partner else own + other
 
 
 def derive_x(call: Call, index: Index) -> Expression:
-    *lead, place, channel = index
-    angle, partner = _angle(call, place, channel)
-    own, other = call.gradient[index] * cosine(angle), call.gradient[*lead, place, partner] * sine(angle)
+    *lead, position, channel = index
+    angle, partner = _angle(call, position, channel)
+    own, other = call.gradient[index] * cosine(angle), call.gradient[*lead, position, partner] * sine(angle)
     return own + other if channel < partner else own - other
 
 
@@ -116,7 +119,7 @@ rotary = Operation(
     name="rotary",
     formula="y[i] = x[i]·cos θ − x[i+h]·sin θ, y[i+h] = x[i+h]·cos θ + x[i]·sin θ, θ = p·base^(−i/h), h = channel/2",
     gradients={"x": "∂C/∂x = ∂C/∂y turned back, by −θ"},
-    dimensions={"x": "... position channel", "places": "position", "output": "... position channel"},
+    dimensions={"x": "... position channel", "positions": "position", "output": "... position channel"},
     forward=forward,
     backward=backward,
     kernel=Pair(kernel_forward, kernel_backward),

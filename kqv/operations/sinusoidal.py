@@ -1,4 +1,4 @@
-"""Sinusoidal positions: each place of a sequence gets a pattern of waves of its own, from fast to slow."""
+"""Sinusoidal positions: each position of a sequence gets a pattern of waves of its own, from fast to slow."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from kqv.operations.operation import Call, Operation, Saved
 _LONGEST = 10000.0
 
 
-def forward(places: Int[Tensor, "*places"], *, model: int) -> tuple[Float[Tensor, "*places model"], Saved]:
-    """y[place, 2i] = sin(place/10000^(2i/model)), y[place, 2i+1] = cos(the same). The first place is 0: sin 0, cos 0.
+def forward(positions: Int[Tensor, "*positions"], *, model: int) -> tuple[Float[Tensor, "*positions model"], Saved]:
+    """y[position, 2i] = sin(position/10000^(2i/model)), y[position, 2i+1] = cos(the same); the first is 0.
 
-    Angles are computed in float64 (but on Apple's GPUs, which lack it): in float32 those of far places are coarse.
+    Angles are computed in float64 (but on Apple's GPUs, which lack it): in float32 those of far positions are coarse.
     """
-    exact = torch.float32 if places.device.type == "mps" else torch.float64
-    column = torch.arange(model, device=places.device)
+    exact = torch.float32 if positions.device.type == "mps" else torch.float64
+    column = torch.arange(model, device=positions.device)
     wavelength = _LONGEST ** (2 * (column // 2).to(exact) / model)
-    angle = places.to(exact).unsqueeze(-1) / wavelength
+    angle = positions.to(exact).unsqueeze(-1) / wavelength
     return torch.where(column % 2 == 0, angle.sin(), angle.cos()).to(torch.get_default_dtype()), ()
 
 
 def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    """None: places are whole numbers."""
+    """None: positions are whole numbers."""
     return (None,)
 
 
 def derive(call: Call, index: Index) -> Expression:
-    *place, column = index
-    angle = call.places[tuple(place)] / float(_LONGEST ** (2 * (column // 2) / call.options["model"]))
+    *position, column = index
+    angle = call.positions[tuple(position)] / float(_LONGEST ** (2 * (column // 2) / call.options["model"]))
     return cosine(angle) if column % 2 else sine(angle)
 
 
 sinusoidal = Operation(
     name="sinusoidal",
-    formula="y[place,2i] = sin(place/10000^(2i/model)), y[place,2i+1] = cos(place/10000^(2i/model))",
+    formula="y[position,2i] = sin(position/10000^(2i/model)), y[position,2i+1] = cos(position/10000^(2i/model))",
     gradients={},
-    dimensions={"places": "...", "output": "... model"},
+    dimensions={"positions": "...", "output": "... model"},
     forward=forward,
     backward=backward,
     derive=derive,

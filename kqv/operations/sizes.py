@@ -31,7 +31,7 @@ class Sizes:
         self._open = [names[:1] == ["..."] for names in axes]
         self._named = [[axis for axis in names if axis != "..."] for names in axes]
         self._passed: set[tuple[Shape | None, ...]] = set()  # a training asks for the same sizes at every step
-        self._repeated = [place for place, name in enumerate(inputs) if name in repeated]
+        self._repeated = [position for position, name in enumerate(inputs) if name in repeated]
         self._leading = [
             pair
             for pair in combinations(range(len(inputs)), 2)
@@ -56,11 +56,11 @@ class Sizes:
     def _check(self, given: tuple[Shape | None, ...]) -> None:
         shapes = [None if shape is None else tuple(shape) for shape in given]
         shapes += [None] * (len(self.inputs) - len(shapes))
-        for place, shape in enumerate(shapes):
+        for position, shape in enumerate(shapes):
             if shape is not None:
-                least = len(self._named[place])
-                if len(shape) < least or (len(shape) > least and not self._open[place]):
-                    raise self._count_error(place, shape)
+                least = len(self._named[position])
+                if len(shape) < least or (len(shape) > least and not self._open[position]):
+                    raise self._count_error(position, shape)
         for axis, first, at, second, there in self._ties:
             one, other = shapes[first], shapes[second]
             if one is not None and other is not None and one[at] != other[there]:
@@ -85,11 +85,11 @@ class Sizes:
                     words = f"leading axis −{back} (1 or the same in both) is"
                     raise self._error(words, size, first, tuple(one.shape), its, second, tuple(other.shape))
 
-    def _text(self, place: int, shape: Shape) -> str:
-        return f"{self.inputs[place]}{list(shape)}"
+    def _text(self, position: int, shape: Shape) -> str:
+        return f"{self.inputs[position]}{list(shape)}"
 
-    def _wanted(self, place: int) -> str:
-        name = self.inputs[place]
+    def _wanted(self, position: int) -> str:
+        name = self.inputs[position]
         return f"{name}[{self.dimensions[name].replace(' ', ', ')}]"
 
     def _error(
@@ -100,9 +100,9 @@ class Sizes:
             f"expected {self._wanted(first)} and {self._wanted(second)}"
         )
 
-    def _count_error(self, place: int, shape: Shape) -> DimensionError:
-        least = len(self._named[place])
+    def _count_error(self, position: int, shape: Shape) -> DimensionError:
+        least = len(self._named[position])
         return DimensionError(
-            f"{self.name}: {self._text(place, shape)} has {len(shape)} axes, expected "
-            f"{'at least ' if self._open[place] else ''}{least}: {self._wanted(place)}"
+            f"{self.name}: {self._text(position, shape)} has {len(shape)} axes, expected "
+            f"{'at least ' if self._open[position] else ''}{least}: {self._wanted(position)}"
         )

@@ -1,4 +1,4 @@
-"""Softmax: numbers become shares of one whole. Computed after subtracting the largest, so that exp cannot overflow."""
+"""Softmax: numbers become probabilities. Computed after subtracting the largest, so that exp cannot overflow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def forward(x: Float[Tensor, "*rows in"]) -> tuple[Float[Tensor, "*rows in"], Sa
 
 
 def backward(saved: Saved, gradient: Float[Tensor, "*rows in"]) -> tuple[Tensor | None, ...]:
-    """∂C/∂x[i] = y[i]·(∂C/∂y[i] − Σ_j ∂C/∂y[j]·y[j]): more for one place is less for all others."""
+    """∂C/∂x[i] = y[i]·(∂C/∂y[i] − Σ_j ∂C/∂y[j]·y[j]): more for one position is less for all others."""
     (y,) = saved
     return (y * (gradient - (gradient * y).sum(-1, keepdim=True)),)
 

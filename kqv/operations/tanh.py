@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kqv.arithmetic import Expression, Index, Power
+from kqv.arithmetic import Expression, Index
 from kqv.arithmetic import tanh as tangent
-from kqv.operations.operation import Call, Operation, Pair, Saved
+from kqv.operations.operation import Call, Operation, Saved
 
 
 def forward(x: Float[Tensor, "*axes"]) -> tuple[Float[Tensor, "*axes"], Saved]:
@@ -18,13 +18,9 @@ def forward(x: Float[Tensor, "*axes"]) -> tuple[Float[Tensor, "*axes"], Saved]:
 
 
 def backward(saved: Saved, gradient: Float[Tensor, "*axes"]) -> tuple[Tensor | None, ...]:
-    """tanh′(x) = 1 − tanh(x)², from the saved output."""
+    """tanh′(x) = 1 − tanh(x)² = (1 − y)·(1 + y), from the saved output; the product is exact where y nears ±1."""
     (y,) = saved
-    return (gradient * (1 - y * y),)
-
-
-def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    return (torch.ops.aten.tanh_backward(gradient, saved[0]),)
+    return (gradient * ((1 - y) * (1 + y)),)
 
 
 def derive(call: Call, index: Index) -> Expression:
@@ -32,17 +28,17 @@ def derive(call: Call, index: Index) -> Expression:
 
 
 def derive_x(call: Call, index: Index) -> Expression:
-    return call.gradient[index] * (1.0 - Power(call.output[index], 2))
+    y = call.output[index]
+    return call.gradient[index] * ((1.0 - y) * (1.0 + y))
 
 
 tanh = Operation(
     name="tanh",
     formula="y = tanh(x) = (exp(x) − exp(−x))/(exp(x) + exp(−x))",
-    gradients={"x": "∂C/∂x = ∂C/∂y·(1 − y²)"},
+    gradients={"x": "∂C/∂x = ∂C/∂y·(1 − y²) = ∂C/∂y·(1 − y)·(1 + y)"},
     dimensions={"x": "...", "output": "..."},
     forward=forward,
     backward=backward,
-    kernel=Pair(forward, kernel_backward),
     derive=derive,
     derivatives={"x": derive_x},
     source="Nielsen, Neural Networks and Deep Learning, ch. 3, eq. (110); LeCun et al. 1998, Efficient BackProp",

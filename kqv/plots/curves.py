@@ -63,7 +63,7 @@ def by_measurement(title: str, unit: str, training: Curves, beginning: str, loga
 
 
 def plot_curves(title: str, parts: Sequence[Part], path: Path) -> None:
-    """Write the parts side by side. Raises `Error` for an unknown ending or a place that cannot be written."""
+    """Write the parts side by side. Raises `Error` for an unknown ending or a position that cannot be written."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

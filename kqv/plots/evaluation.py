@@ -3,14 +3,13 @@ what its first layer looks for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kqv.evaluation import DigitScores, calibration
+from kqv.evaluation.pictures import DigitScores, PictureEvaluation, calibration
 from kqv.plots.figures import BLUE, GREY, ORANGE, STYLE, save_figure, shortened
 from kqv.plots.pictures import show, weights_panel
 
@@ -24,21 +23,8 @@ NEURONS = 40
 ONE_LINE = 16  # characters above a small picture
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluated:
-    """What the figure shows: `pixels[picture, row, column]` with their right `labels[picture]`, the scores on them, and
-    the first layer's `weights[neuron, row, column]`, None where they are no pictures."""
-
-    title: str
-    classes: tuple[str, ...]
-    pixels: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64]
-    scores: DigitScores
-    weights: npt.NDArray[np.float64] | None
-
-
-def plot_evaluation(evaluated: Evaluated, path: Path) -> None:
-    """Write the figure to `path`. Raises `Error` for an unknown ending or a place that cannot be written."""
+def plot_evaluation(evaluated: PictureEvaluation, path: Path) -> None:
+    """Write the figure to `path`. Raises `Error` for an unknown ending or a position that cannot be written."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -64,7 +50,7 @@ def plot_evaluation(evaluated: Evaluated, path: Path) -> None:
 
 
 def confusion_panel(part: SubFigure, confusion: npt.NDArray[np.int64], classes: tuple[str, ...]) -> None:
-    """Counts; the colour is the share of the row on a logarithmic scale, since most mistakes are rare."""
+    """Counts; the colour is the fraction of the row, on a logarithmic scale, since most mistakes are rare."""
     from matplotlib.colors import LogNorm
 
     axes: Any = part.subplots()
@@ -86,24 +72,24 @@ def confusion_panel(part: SubFigure, confusion: npt.NDArray[np.int64], classes: 
     axes.set_yticks(ticks, names, fontsize=size)
     axes.set_xlabel("what the model says")
     axes.set_ylabel("what it is")
-    axes.set_title("What is taken for what")
+    axes.set_title("Confusion matrix")
 
 
-def mistakes_panel(part: SubFigure, evaluated: Evaluated) -> None:
+def mistakes_panel(part: SubFigure, evaluated: PictureEvaluation) -> None:
     """The pictures of which the model was surest and wrong."""
     scores = evaluated.scores
-    wrong = np.flatnonzero(scores.places != evaluated.labels)
+    wrong = np.flatnonzero(scores.positions != evaluated.labels)
     worst = wrong[np.argsort(-scores.confidence[wrong], kind="stable")][:MISTAKES]
     title = f"The surest mistakes ({len(worst)} of {len(wrong)})" if len(wrong) else "No mistakes"
     part.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
     columns = 5
-    for place, axes in enumerate(part.subplots(MISTAKES // columns, columns).flat):
-        if place >= len(worst):
+    for position, axes in enumerate(part.subplots(MISTAKES // columns, columns).flat):
+        if position >= len(worst):
             axes.set_axis_off()
             continue
-        number = worst[place]
+        number = worst[position]
         show(axes, evaluated.pixels[number])
-        true, said = (evaluated.classes[at] for at in (evaluated.labels[number], scores.places[number]))
+        true, said = (evaluated.classes[at] for at in (evaluated.labels[number], scores.positions[number]))
         named = f"{shortened(true)}, said {shortened(said)}"
         if len(named) > ONE_LINE:
             named = named.replace(", ", ",\n")
@@ -119,12 +105,12 @@ def calibration_panel(part: SubFigure, scores: DigitScores) -> None:
     middle, width = (found.edges[:-1] + found.edges[1:]) / 2, np.diff(found.edges)
     filled = found.counts > 0
     upper.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as sure as right")
-    upper.bar(middle[filled], found.accuracy[filled], width[filled] * 0.9, color=BLUE, label="share that is right")
+    upper.bar(middle[filled], found.accuracy[filled], width[filled] * 0.9, color=BLUE, label="accuracy")
     upper.plot(
         found.confidence[filled], found.accuracy[filled], "o", color=ORANGE, markersize=4, label="mean confidence"
     )
     upper.set_ylim(0, 1.05)
-    upper.set_ylabel("share that is right")
+    upper.set_ylabel("accuracy")
     upper.legend(frameon=False, loc="upper left", fontsize=8)
     upper.set_title(f"How honest its confidence is\n(expected calibration error {100 * found.error:.2f} %)")
     lower.bar(middle, found.counts, width * 0.9, color=GREY)

@@ -42,8 +42,8 @@ def save_figure(figure: Figure, path: Path) -> None:
     check_ending(path)
     form = path.suffix.lower()[1:]
     metadata: dict[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form, {})
-    with rc_context(STYLE), written_atomically(path) as temporary:
-        figure.savefig(temporary, format=form, dpi=DPI, metadata=metadata, facecolor="white")
+    with rc_context(STYLE), written_atomically(path) as file:
+        figure.savefig(file, format=form, dpi=DPI, metadata=metadata, facecolor="white")
 
 
 def shortened(name: str, most: int = 12) -> str:

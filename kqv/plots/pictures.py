@@ -62,10 +62,10 @@ def weights_panel(part: SubFigure | Figure, weights: npt.NDArray[np.float64], wh
     rows = -(-len(weights) // columns)
     grid = part.subplots(rows, columns, squeeze=False, gridspec_kw={"wspace": 0.05, "hspace": 0.05})
     image = None
-    for place, axes in enumerate(grid.flat):
+    for position, axes in enumerate(grid.flat):
         bare(axes)
-        if place < len(weights):
-            image = axes.imshow(weights[place], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+        if position < len(weights):
+            image = axes.imshow(weights[position], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     part.suptitle(what, x=0.01, ha="left", fontsize=10, fontweight="bold")
     if image is not None:
         part.colorbar(image, ax=grid, shrink=0.8, pad=0.02, label="weight")

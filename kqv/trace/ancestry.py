@@ -28,12 +28,12 @@ def walk_back(
     seen: dict[tuple[str, str], Array] = {}
     while waiting:
         explanation = explain(waiting.popleft())
-        for phase, name, sizes, places, make in _steps(explanation, record_of):
+        for phase, name, sizes, positions, make in _steps(explanation, record_of):
             mask = seen.setdefault((phase, name), np.zeros(int(np.prod(sizes, dtype=np.int64)), dtype=bool))
-            for place in places[~mask[places]].tolist():
-                if not mask[place]:
-                    mask[place] = True
-                    cell = make(place)
+            for position in positions[~mask[positions]].tolist():
+                if not mask[position]:
+                    mask[position] = True
+                    cell = make(position)
                     yield cell
                     waiting.append(cell)
 
@@ -48,16 +48,16 @@ def _steps(explanation: Explanation, record_of: Callable[[str], TensorRecord]) -
             yield from _whole_or_one(cell, record_of(cell.name))
         if part.expression is not None:
             for spot in spots_of(part.expression):
-                yield spot.phase, spot.name, spot.sizes, spot.places, spot.cell
+                yield spot.phase, spot.name, spot.sizes, spot.positions, spot.cell
     for name in explanation.tensors:
         record = record_of(name)
         count = int(np.prod(record.sizes, dtype=np.int64))
-        yield "forward", name, record.sizes, np.arange(count), lambda place, record=record: record.cell_at(place)  # type: ignore[misc]
+        yield "forward", name, record.sizes, np.arange(count), lambda position, record=record: record.cell_at(position)  # type: ignore[misc]
 
 
 def _whole_or_one(cell: Cell, record: TensorRecord) -> Iterator[_Step]:
-    place = np.array([np.ravel_multi_index(cell.index, record.sizes) if cell.index else 0])
-    yield cell.phase, cell.name, record.sizes, place, lambda _: cell
+    position = np.array([np.ravel_multi_index(cell.index, record.sizes) if cell.index else 0])
+    yield cell.phase, cell.name, record.sizes, position, lambda _: cell
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def leading_cells(expression: Expression) -> list[tuple[Cell, float]]:
         source = expression.source
         if expression.shape or not isinstance(source, RecordSource):
             return []
-        return [(source.cell(tuple(int(place) for place in expression.places)), 1.0)]
+        return [(source.cell(tuple(int(position) for position in expression.positions)), 1.0)]
     if isinstance(expression, Constant):
         return []
     if isinstance(expression, Named):
@@ -175,6 +175,9 @@ def _terms(sum_or_max: Reduction) -> list[tuple[Expression, float]]:
     total = float(sizes.sum())
     order = np.argsort(-sizes, kind="stable")[: _TERMS_TO_LOOK_AT if sum_or_max.sign == "Σ" else 1]
     return [
-        (terms.at(tuple(int(i) for i in np.unravel_index(place, terms.shape))), sizes[place] / total if total else 1.0)
-        for place in order.tolist()
+        (
+            terms.at(tuple(int(i) for i in np.unravel_index(position, terms.shape))),
+            sizes[position] / total if total else 1.0,
+        )
+        for position in order.tolist()
     ]

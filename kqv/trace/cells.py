@@ -16,7 +16,7 @@ PHASES: tuple[Phase, ...] = ("forward", "backward", "update")
 """The three phases of a training step, in their order."""
 
 _PREFIXES: dict[str, Phase] = {"": "forward", "grad": "backward", "update": "update"}
-_PATTERN = re.compile(r"^(?:(?P<prefix>[a-z]+):)?(?P<name>[^\[\]:]+)(?:\[(?P<places>[^\]]*)\])?$")
+_PATTERN = re.compile(r"^(?:(?P<prefix>[a-z]+):)?(?P<name>[^\[\]:]+)(?:\[(?P<positions>[^\]]*)\])?$")
 _EXAMPLES = (
     "'layers.1.z[0,7]', 'scores[batch=0, head=2, query=3, key=1]', 'grad:layers.0.weight[7,300]' "
     "or 'update:layers.0.weight[7,300]'"
@@ -25,7 +25,7 @@ _EXAMPLES = (
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a trace: which phase, which tensor, which place; the dimensions' names serve the text only."""
+    """One number of a trace: which phase, which tensor, which position; the dimensions' names serve the text only."""
 
     phase: Phase
     name: str
@@ -41,24 +41,43 @@ class Cell:
         return f"{prefix}{self.name}[{', '.join(map(str, self.index))}]"
 
 
+def flatten(index: tuple[int, ...], sizes: tuple[int, ...]) -> int:
+    """The position of an element when a tensor's elements are counted row by row."""
+    position = 0
+    for at, size in zip(index, sizes, strict=True):
+        position = position * size + at
+    return position
+
+
+def unflatten(position: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """The index of the element at a position counted row by row."""
+    index = []
+    for size in reversed(sizes):
+        position, at = divmod(position, size)
+        index.append(at)
+    return tuple(reversed(index))
+
+
 @dataclass(frozen=True)
 class Reading:
-    """A cell as it was typed: places with or without the names of their dimensions, in any order."""
+    """A cell as it was typed: positions with or without the names of their dimensions, in any order."""
 
     text: str
     phase: Phase
     name: str
-    places: tuple[tuple[str, int], ...]
+    positions: tuple[tuple[str, int], ...]
 
     def resolve(self, dimensions: Sequence[str], sizes: Sequence[int]) -> Cell:
         """The cell of a tensor with these dimensions and sizes; `TraceError` when it is not one element of it."""
-        named = [name for name, _ in self.places if name]
+        named = [name for name, _ in self.positions if name]
         if len(set(named)) != len(named):
-            raise TraceError(f"a dimension stands twice in {self.text!r}")
-        if named and len(named) < len(self.places):
+            raise TraceError(f"a dimension appears twice in {self.text!r}")
+        if named and len(named) < len(self.positions):
             raise TraceError(f"name all dimensions in {self.text!r}, or none")
-        index = self._by_name(dimensions, sizes) if named else tuple(place for _, place in self.places)
-        fits = len(index) == len(sizes) and all(0 <= place < size for place, size in zip(index, sizes, strict=True))
+        index = self._by_name(dimensions, sizes) if named else tuple(position for _, position in self.positions)
+        fits = len(index) == len(sizes) and all(
+            0 <= position < size for position, size in zip(index, sizes, strict=True)
+        )
         cell = Cell(self.phase, self.name, index, tuple(dimensions))
         if not fits:
             raise TraceError(
@@ -67,16 +86,16 @@ class Reading:
         return cell
 
     def _by_name(self, dimensions: Sequence[str], sizes: Sequence[int]) -> tuple[int, ...]:
-        """Places in the tensor's order; a dimension of size 1 may be left out."""
-        given = dict(self.places)
+        """Positions in the tensor's order; a dimension of size 1 may be left out."""
+        given = dict(self.positions)
         unknown = [name for name in given if name not in dimensions]
         missing = [name for name, size in zip(dimensions, sizes, strict=False) if name not in given and size != 1]
         if not dimensions:
             raise TraceError(
-                f"nobody named the dimensions of {self.name}{list(sizes)}; write its places as numbers in their order"
+                f"the dimensions of {self.name}{list(sizes)} have no names; write the index as numbers in order"
             )
         if unknown or missing:
-            wrong = f"has no dimension {unknown[0]!r}" if unknown else f"also needs a place for {missing[0]!r}"
+            wrong = f"has no dimension {unknown[0]!r}" if unknown else f"also needs a position for {missing[0]!r}"
             raise TraceError(f"{self.text!r}: {self._shape(dimensions, sizes)} {wrong}")
         return tuple(given.get(name, 0) for name in dimensions)
 
@@ -89,18 +108,30 @@ class Reading:
         if not sizes:
             return f"it is a single number, written {self.name!r}"
         last = Cell(cell.phase, cell.name, tuple(size - 1 for size in sizes), cell.dimensions)
-        return f"places count from 0 to the size less one, the last is {last}"
+        return f"positions count from 0 to the size less one, the last is {last}"
+
+
+def _advice(prefix: str, text: str) -> str:
+    """What to write in place of a prefix that does not exist."""
+    meant = next((known for known in _PREFIXES if known and known[:2] == prefix[:2]), "")
+    if meant:
+        return f"the prefix {prefix}: does not exist; write '{meant}{text[len(prefix) :]}'"
+    return f"the prefix {prefix}: does not exist; before a name can stand grad:, update: or nothing"
 
 
 def read_cell(text: str) -> Reading:
     """Read a cell as typed; raises `TraceError` with examples when it cannot be read."""
     match = _PATTERN.match(text.strip())
     prefix = (match["prefix"] or "") if match else ""
-    if match is None or prefix not in _PREFIXES:
-        raise TraceError(f"cannot read the cell {text!r}; write a name and its places, as in {_EXAMPLES}")
-    items = [item.partition("=") for item in (match["places"] or "").split(",") if item.strip()]
+    if match is None:
+        raise TraceError(f"cannot read the cell {text!r}; write a name and its positions, as in {_EXAMPLES}")
+    if prefix not in _PREFIXES:
+        raise TraceError(f"cannot read the cell {text!r}: {_advice(prefix, text.strip())}, as in {_EXAMPLES}")
+    items = [item.partition("=") for item in (match["positions"] or "").split(",") if item.strip()]
     try:
-        places = tuple((name.strip(), int(place)) if equals else ("", int(name)) for name, equals, place in items)
+        positions = tuple(
+            (name.strip(), int(position)) if equals else ("", int(name)) for name, equals, position in items
+        )
     except ValueError:
-        raise TraceError(f"cannot read the places in {text!r}; expected whole numbers, as in {_EXAMPLES}") from None
-    return Reading(text, _PREFIXES[prefix], match["name"].strip(), places)
+        raise TraceError(f"cannot read the positions in {text!r}; expected whole numbers, as in {_EXAMPLES}") from None
+    return Reading(text, _PREFIXES[prefix], match["name"].strip(), positions)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from kqv.arithmetic import Expression, Rendering
+from kqv.arithmetic import UNDERFLOW, Expression, Rendering
 from kqv.trace.cells import Cell
 from kqv.trace.location import NOWHERE, Location
 from kqv.trace.operands import spots_of
 
 TOLERANCE = 1e-5
 """How far shown arithmetic and recorded value may lie apart, as a share of Σ|terms|."""
+
+
+CANCELLED = 1000
+"""From this ratio of Σ|terms| to their sum on, an explanation says that terms cancel: a hundredth is then allowed."""
 
 
 def error_share(*dtypes: torch.dtype) -> float:
@@ -29,7 +34,8 @@ _NO_CELL = Cell("forward", "", ())
 class Arithmetic:
     """A recorded number, the formula that made it, and that formula with the recorded numbers in it.
 
-    `expression` is None where nothing here computed the number, or where the formula is not known.
+    `expression` is None where nothing here computed the number, or where the formula is not known; `tensors` are then
+    those that it was computed from.
     """
 
     value: float
@@ -39,6 +45,7 @@ class Arithmetic:
     expression: Expression | None = None
     share: float = TOLERANCE
     consulted: list[Cell] = field(default_factory=list)
+    tensors: tuple[str, ...] = ()
 
     @property
     def evaluated(self) -> float | None:
@@ -56,6 +63,12 @@ class Arithmetic:
         return self.share * self.scale
 
     @property
+    def cancels(self) -> bool:
+        """Whether what is left of large terms is so small that their rounding shows in it: the value itself is less
+        certain than its digits say."""
+        return CANCELLED * max(abs(self.value), UNDERFLOW) < self.scale < math.inf
+
+    @property
     def difference(self) -> float:
         """How far they do lie apart."""
         evaluated = self.evaluated
@@ -69,17 +82,20 @@ class Arithmetic:
     def rendering(self, terms: int = 6) -> tuple[str, Rendering]:
         """The arithmetic as text, and what the text shows: elements and intermediate results."""
         rendering = Rendering(terms)
-        return ("" if self.expression is None else self.expression.text(rendering)), rendering
+        return ("" if self.expression is None else rendering.text_of(self.expression)), rendering
 
 
 @dataclass
 class Explanation(Arithmetic):
-    """One cell of a trace, explained; a gradient with several uses has one part for each."""
+    """One cell of a trace, explained; a gradient with several uses has one part for each.
+
+    `occasion` says of an update which step of the training it is.
+    """
 
     cell: Cell = _NO_CELL
     symbol: str = ""
     parts: list[Arithmetic] = field(default_factory=list)
-    tensors: tuple[str, ...] = ()
+    occasion: str = ""
     meaning_of: Callable[[Cell | str], str] = lambda _: ""
 
     @property
@@ -89,7 +105,7 @@ class Explanation(Arithmetic):
 
     @property
     def meaning(self) -> str:
-        """What the place stands for, where somebody said it: a token, a class."""
+        """What the position stands for, where somebody said it: a token, a class."""
         return self.meaning_of(self.cell)
 
     def sources(self) -> list[Cell]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from kqv.errors import TraceError
-
-unseen = torch._C.DisableTorchFunction
-"""`with unseen():` what PyTorch computes inside is not recorded: it is no part of the model."""
+from kqv.recording import unseen
 
 
 @dataclass

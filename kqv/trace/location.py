@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from functools import lru_cache
 from pathlib import PurePath
@@ -22,7 +23,7 @@ class Location(NamedTuple):
 NOWHERE = Location()
 """The location of what no line of code made."""
 
-_PASSED_OVER = ("kqv.trace", "kqv.operations", "torch", "contextlib", "jaxtyping", "beartype")
+_PASSED_OVER = ("kqv.recording", "kqv.trace", "kqv.operations", "torch", "contextlib", "jaxtyping", "beartype")
 _is_passed_over: dict[CodeType, bool] = {}
 
 
@@ -49,3 +50,12 @@ def _relative(file: str, module: str) -> str:
     path = PurePath(file)
     depth = module.count(".") + 1 + (path.stem == "__init__")
     return "/".join(path.parts[-depth:])
+
+
+def definition(function: object) -> Location:
+    """Where a function or method is defined; `NOWHERE` for what is not written in Python."""
+    plain = inspect.unwrap(function) if callable(function) else function
+    code = getattr(plain, "__code__", None)
+    if code is None:
+        return NOWHERE
+    return Location(_relative(code.co_filename, getattr(plain, "__module__", "")), code.co_firstlineno)

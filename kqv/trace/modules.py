@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from kqv.dimensions import Bindings
-from kqv.trace.kept import unseen
-from kqv.trace.recorder import Recorder, current_recorder
+from kqv.recording import current_recorder, unseen
+from kqv.trace.recorder import Recorder
 from kqv.trace.records import Name
 
 _WRAPPERS = {"OptimizedModule": "_orig_mod", "DistributedDataParallel": "module", "DataParallel": "module"}
@@ -51,8 +51,8 @@ def _watch_one(path: str, module: nn.Module, recorder: Recorder) -> list[Removab
             return
         if not path:  # a new pass through the whole model: batch and the like may have other sizes
             recorder.path[0] = ("", Bindings())
-            for place, item in enumerate((*inputs, *options.values())):
-                _suggest(recorder, item, "input" if place == 0 else f"input.{place}", path)
+            for position, item in enumerate((*inputs, *options.values())):
+                _suggest(recorder, item, "input" if position == 0 else f"input.{position}", path)
         recorder.path.append((path, recorder.path[0][1].call()))
 
     def leave(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
@@ -77,5 +77,5 @@ def _suggest(recorder: Recorder, item: Any, name: str, path: str) -> None:
         for key, part in item.items():
             _suggest(recorder, part, f"{name}.{key}", path)
     elif isinstance(item, (tuple, list)):
-        for place, part in enumerate(item):
-            _suggest(recorder, part, name if place == 0 else f"{name}.{place}", path)
+        for position, part in enumerate(item):
+            _suggest(recorder, part, name if position == 0 else f"{name}.{position}", path)

@@ -1,24 +1,26 @@
-"""Movements: functions of PyTorch that only move elements, followed as maps from places to places.
+"""Movements: functions of PyTorch that only move elements, followed as maps from positions to positions.
 
 A view, slice, expansion, split, join or copy computes nothing: each element of what comes out is one element of what
-went in. Which one is found by running the same function over the elements' own place numbers, so no function needs
+went in. Which one is found by running the same function over the elements' own position numbers, so no function needs
 an index formula of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from kqv.trace.kept import Kept, unseen
-
-if TYPE_CHECKING:
-    from kqv.trace.records import TensorRecord
+from kqv.arithmetic import Array, Index
+from kqv.recording import unseen
+from kqv.trace.cells import flatten, unflatten
+from kqv.trace.kept import Kept
+from kqv.trace.location import Location
+from kqv.trace.records import Producer, TensorRecord
 
 _NAMES = [
     "view", "view_as", "reshape", "reshape_as", "transpose", "swapaxes", "permute", "movedim", "flatten",
@@ -40,7 +42,7 @@ def _functions(names: list[str]) -> set[Callable[..., Any]]:
 
 
 COPIES: set[Callable[..., Any]] = _functions(_COPIES)
-"""Functions that leave each element at its place, and may change device and type."""
+"""Functions that leave each element at its position, and may change device and type."""
 
 MOVEMENTS: set[Callable[..., Any]] = (
     _functions(_NAMES)
@@ -61,38 +63,38 @@ def moves(function: Callable[..., Any], sources: list[Tensor], outputs: list[Ten
 
 
 @dataclass
-class Movement:
-    """One call of a moving function: where each element of its outputs stood in its sources."""
+class Movement(Producer):
+    """One call of a moving function (`view`, `split`, …): where each element of its outputs stood in its sources."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     sources: list[TensorRecord]
+    path: str
+    location: Location
     outputs: dict[int, TensorRecord] = field(default_factory=dict)
 
+    moves = True
+
     def __post_init__(self) -> None:
+        name = getattr(self.function, "__name__", "view")
+        self.name, self.formula = _SPOKEN.get(name, name), ""
         # what the function was called with, without the tensors that it moved: these are numbered anew
         self.args = _map_tensors(self.args[1:], Kept.of)
         self.kwargs = {name: _map_tensors(value, Kept.of) for name, value in self.kwargs.items()}
 
-    @property
-    def name(self) -> str:
-        """The function's name: `view`, `split`, …"""
-        name = getattr(self.function, "__name__", "view")
-        return _SPOKEN.get(name, name)
-
     @cached_property
     def maps(self) -> list[Tensor]:
-        """For each output a tensor of its shape: the place of each element, counted through all sources."""
+        """For each output a tensor of its shape: the position of each element, counted through all sources."""
         with unseen():
-            return self._moved_places()
+            return self._moved_positions()
 
-    def _moved_places(self) -> list[Tensor]:
+    def _moved_positions(self) -> list[Tensor]:
         numbered, start = [], 0
         for source in self.sources:
             stop = start + source.tensor.numel()
-            places = torch.arange(start, stop, dtype=torch.int32 if stop < 2**31 else torch.int64)
-            numbered.append(places.reshape(source.sizes))
+            positions = torch.arange(start, stop, dtype=torch.int32 if stop < 2**31 else torch.int64)
+            numbered.append(positions.reshape(source.sizes))
             start = stop
         if self.function in COPIES:
             return numbered
@@ -108,64 +110,68 @@ class Movement:
 
     @cached_property
     def _sorted(self) -> list[tuple[Tensor, Tensor]]:
-        """For each output the origins in ascending order, and the output's flat places in that order."""
+        """For each output the origins in ascending order, and the output's flat positions in that order."""
         with unseen():
-            found = [places.reshape(-1).sort() for places in self.maps]
+            found = [positions.reshape(-1).sort() for positions in self.maps]
             return [(values, order) for values, order in found]
 
     def start(self, source: int) -> int:
-        """The first place of a source, counted through all sources."""
+        """The first position of a source, counted through all sources."""
         return sum(record.tensor.numel() for record in self.sources[:source])
 
-    def locate(self, output: int, index: tuple[int, ...]) -> tuple[TensorRecord, tuple[int, ...]]:
-        """Where the element `index` of output number `output` came from: the source and the place in it."""
+    def made(self) -> Sequence[TensorRecord]:
+        return tuple(self.outputs.values())
+
+    def moved_from(self) -> Sequence[TensorRecord]:
+        return self.sources
+
+    def origin(self, output: int, index: Index) -> tuple[TensorRecord, Index]:
         with unseen():
-            place = int(self.maps[output][index])
+            position = int(self.maps[output][index])
         for source in self.sources:
             size = source.tensor.numel()
-            if place < size:
-                return source, unflatten(place, source.sizes)
-            place -= size
-        raise IndexError("place lies outside of all sources")
+            if position < size:
+                return source, unflatten(position, source.sizes)
+            position -= size
+        raise IndexError("position lies outside of all sources")
+
+    def origins(self, output: int, positions: Array) -> Iterator[tuple[TensorRecord, Array]]:
+        with unseen():
+            found = self.maps[output].reshape(-1)[torch.as_tensor(positions)].numpy()
+        for number, source in enumerate(self.sources):
+            start = self.start(number)
+            own = found[(found >= start) & (found < start + source.tensor.numel())] - start
+            if own.size:
+                yield source, own
 
     def destinations(self, source: int, index: tuple[int, ...]) -> list[tuple[TensorRecord, tuple[int, ...]]]:
         """Every output element that is the element `index` of source number `source`."""
-        place = self.start(source) + flatten(index, self.sources[source].sizes)
+        position = self.start(source) + flatten(index, self.sources[source].sizes)
         found: list[tuple[TensorRecord, tuple[int, ...]]] = []
         with unseen():
             for number, record in self.outputs.items():
                 values, order = self._sorted[number]
-                first, last = torch.searchsorted(values, torch.tensor([place, place + 1], dtype=values.dtype)).tolist()
+                first, last = torch.searchsorted(
+                    values, torch.tensor([position, position + 1], dtype=values.dtype)
+                ).tolist()
                 found += [(record, unflatten(int(flat), record.sizes)) for flat in order[first:last]]
         return found
 
-    def gradient_of_source(self, source: int, gradients: Mapping[int, Tensor]) -> Tensor:
-        """Sum of the outputs' gradients at the places where each element of the source went."""
+    def input_gradient(self, position: int) -> Tensor | None:
+        gradients = {number: record.gradient for number, record in self.outputs.items()}
+        known = {number: gradient for number, gradient in gradients.items() if gradient is not None}
+        return self._gathered(position, known) if known else None
+
+    def _gathered(self, source: int, gradients: Mapping[int, Tensor]) -> Tensor:
+        """Sum of the outputs' gradients at the positions where each element of the source went."""
         start, shape = self.start(source), torch.Size(self.sources[source].sizes)
         given = next(iter(gradients.values()))
         total = torch.zeros(shape.numel(), dtype=given.dtype)
         for number, gradient in gradients.items():
-            places = self.maps[number].reshape(-1) - start
-            inside = (places >= 0) & (places < shape.numel())
-            total.index_add_(0, places[inside], gradient.detach().cpu().reshape(-1)[inside])
+            positions = self.maps[number].reshape(-1) - start
+            inside = (positions >= 0) & (positions < shape.numel())
+            total.index_add_(0, positions[inside], gradient.detach().cpu().reshape(-1)[inside])
         return total.reshape(shape).to(given.device)
-
-
-def flatten(index: tuple[int, ...], sizes: tuple[int, ...]) -> int:
-    """The place of an element when a tensor's elements are counted row by row."""
-    place = 0
-    for at, size in zip(index, sizes, strict=True):
-        place = place * size + at
-    return place
-
-
-def unflatten(place: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """The index of the element at a place counted row by row."""
-    index = []
-    for size in reversed(sizes):
-        place, at = divmod(place, size)
-        index.append(at)
-    return tuple(reversed(index))
 
 
 def _map_tensors(item: Any, change: Callable[[Tensor], Any]) -> Any:

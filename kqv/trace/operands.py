@@ -11,31 +11,30 @@ import torch
 from torch import Tensor
 
 from kqv.arithmetic import Array, Choice, Elements, Expression, Index, Operand
-from kqv.trace.cells import Cell, Phase
-from kqv.trace.kept import unseen
-from kqv.trace.movements import Movement, unflatten
+from kqv.recording import unseen
+from kqv.trace.cells import Cell, Phase, unflatten
 from kqv.trace.records import CallRecord, TensorRecord, require
 
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """Elements of one named tensor by their flat places; `record` is None for what an optimizer remembers."""
+    """Elements of one named tensor by their flat positions; `record` is None for what an optimizer remembers."""
 
     phase: Phase
     name: str
     dimensions: tuple[str, ...]
     sizes: tuple[int, ...]
-    places: Array
+    positions: Array
     record: TensorRecord | None
 
     def cells(self) -> Iterator[Cell]:
         """The elements as cells."""
-        for place in self.places.tolist():
-            yield self.cell(place)
+        for position in self.positions.tolist():
+            yield self.cell(position)
 
-    def cell(self, place: int) -> Cell:
-        """The element at one flat place."""
-        return Cell(self.phase, self.name, unflatten(place, self.sizes), self.dimensions)
+    def cell(self, position: int) -> Cell:
+        """The element at one flat position."""
+        return Cell(self.phase, self.name, unflatten(position, self.sizes), self.dimensions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +63,12 @@ class RecordSource:
 
     def label(self, index: Index) -> str:
         """The same as text."""
-        return str(self.cell(tuple(int(place) for place in index)))
+        return str(self.cell(tuple(int(position) for position in index)))
 
-    def spots(self, places: Array) -> Iterator[Spot]:
-        """The nearest named elements that the elements at these flat places are views or copies of."""
+    def spots(self, positions: Array) -> Iterator[Spot]:
+        """The nearest named elements that the elements at these flat positions are views or copies of."""
         phase: Phase = "backward" if self.of_gradient else "forward"
-        for record, own in [(self.record, places)] if self.of_gradient else _named_origins(self.record, places):
+        for record, own in [(self.record, positions)] if self.of_gradient else _named_origins(self.record, positions):
             yield Spot(phase, record.name, record.dimensions, record.sizes, own, record)
 
     def read(self, axes: Sequence[Array]) -> Array:
@@ -81,10 +80,10 @@ class RecordSource:
         self.consulted.append(self.cell(index))
         return int(self._values[index])
 
-    def places_of(self, value: int) -> list[Index]:
-        """The places where a tensor of whole numbers has this value."""
-        found = [tuple(int(i) for i in place) for place in (self._values == value).nonzero().tolist()]
-        self.consulted.extend(self.cell(place) for place in found)
+    def positions_of(self, value: int) -> list[Index]:
+        """The positions where a tensor of whole numbers has this value."""
+        found = [tuple(int(i) for i in position) for position in (self._values == value).nonzero().tolist()]
+        self.consulted.extend(self.cell(position) for position in found)
         return found
 
 
@@ -103,11 +102,11 @@ class RememberedSource:
 
     def label(self, index: Index) -> str:
         """The element as a cell of the update."""
-        return str(Cell("update", self.name, tuple(int(place) for place in index), self.dimensions))
+        return str(Cell("update", self.name, tuple(int(position) for position in index), self.dimensions))
 
-    def spots(self, places: Array) -> Iterator[Spot]:
+    def spots(self, positions: Array) -> Iterator[Spot]:
         """The elements themselves."""
-        yield Spot("update", self.name, self.dimensions, self.shape, places, None)
+        yield Spot("update", self.name, self.dimensions, self.shape, positions, None)
 
     def read(self, axes: Sequence[Array]) -> Array:
         """Elements at the outer product of `axes`, in float64."""
@@ -117,42 +116,39 @@ class RememberedSource:
 def read_grid(values: Tensor, axes: Sequence[Array]) -> Array:
     """Elements of a tensor on any device at the outer product of `axes`, in float64."""
     with unseen():
-        places = [
+        positions = [
             torch.as_tensor(axis, device=values.device).reshape([-1 if own == at else 1 for own in range(len(axes))])
             for at, axis in enumerate(axes)
         ]
-        chosen = values[tuple(places)] if places else values
+        chosen = values[tuple(positions)] if positions else values
         found: Array = chosen.to("cpu", torch.float64).numpy()
         return found
 
 
 def named_origin(record: TensorRecord, index: Index) -> tuple[TensorRecord, Index]:
     """Follow an element back through unnamed movements to the nearest tensor that has a name."""
-    while not record.names and isinstance(record.producer, Movement):
-        record, index = record.producer.locate(record.producer_place, index)
+    while not record.names and record.producer is not None:
+        origin = record.producer.origin(record.producer_position, index)
+        if origin is None:
+            break
+        record, index = origin
     return record, index
 
 
-def _named_origins(record: TensorRecord, places: Array) -> Iterator[tuple[TensorRecord, Array]]:
-    """The same for many elements by their flat places; a joined tensor leads to several."""
-    movement = record.producer
-    if record.names or not isinstance(movement, Movement):
-        yield record, places
+def _named_origins(record: TensorRecord, positions: Array) -> Iterator[tuple[TensorRecord, Array]]:
+    """The same for many elements by their flat positions; a joined tensor leads to several."""
+    if record.names or record.producer is None or not record.producer.moves:
+        yield record, positions
         return
-    with unseen():
-        origins = movement.maps[record.producer_place].reshape(-1)[torch.as_tensor(places)].numpy()
-    for number, source in enumerate(movement.sources):
-        start = movement.start(number)
-        own = origins[(origins >= start) & (origins < start + source.tensor.numel())] - start
-        if own.size:
-            yield from _named_origins(source, own)
+    for source, own in record.producer.origins(record.producer_position, positions):
+        yield from _named_origins(source, own)
 
 
 def named_ancestors(record: TensorRecord) -> list[TensorRecord]:
     """The nearest named tensors that a whole tensor's elements come from through unnamed movements."""
-    if record.names or not isinstance(record.producer, Movement):
+    if record.names or record.producer is None or not record.producer.moves:
         return [record]
-    return [origin for source in record.producer.sources for origin in named_ancestors(source)]
+    return [origin for source in record.producer.moved_from() for origin in named_ancestors(source)]
 
 
 def operands(call: CallRecord) -> dict[str, Operand | None]:
@@ -188,6 +184,6 @@ def spots_of(expression: Expression) -> Iterator[Spot]:
     for part in _used_parts(expression):
         if isinstance(part, Elements) and isinstance(part.source, (RecordSource, RememberedSource)):
             shape = part.source.shape
-            places = [np.broadcast_to(place, part.size).reshape(-1) for place in part.places]
-            flat = np.ravel_multi_index(places, shape) if shape else np.zeros(1, dtype=np.int64)
+            positions = [np.broadcast_to(position, part.size).reshape(-1) for position in part.positions]
+            flat = np.ravel_multi_index(positions, shape) if shape else np.zeros(1, dtype=np.int64)
             yield from part.source.spots(np.unique(flat))

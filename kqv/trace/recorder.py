@@ -17,14 +17,15 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from kqv import recording
 from kqv.dimensions import Bindings, parse
-from kqv.errors import TraceError
-from kqv.trace.kept import Kept, unseen
+from kqv.operations.operation import Operation
+from kqv.recording import unseen
+from kqv.trace.kept import Kept
 from kqv.trace.location import NOWHERE, caller
 from kqv.trace.movements import MOVEMENTS, Movement, moves
-from kqv.trace.records import AnyOperation, CallRecord, ForeignCall, Kind, Name, TensorRecord
+from kqv.trace.records import CallRecord, ForeignCall, Kind, Name, TensorRecord
 
-_active: dict[int, Recorder] = {}  # by thread: a recorder sees only the thread that opened it
 _NOT_OF_THE_MODEL = {vars(torch._C.TensorBase)["grad"].__get__, torch.autograd.grad}
 _ONLY_LOOK_AT_SHAPES = {  # what they make does not come from the numbers that they are given
     *(getattr(torch, f"{name}_like") for name in ("empty", "zeros", "ones", "full", "rand", "randn", "randint")),
@@ -33,32 +34,6 @@ _ONLY_LOOK_AT_SHAPES = {  # what they make does not come from the numbers that t
 
 
 _PASSED_OVER = _NOT_OF_THE_MODEL | _ONLY_LOOK_AT_SHAPES
-
-
-def current_recorder() -> Recorder | None:
-    """The recorder of this thread, if one is active."""
-    return _active.get(threading.get_ident()) if _active else None
-
-
-def recording() -> bool:
-    """Whether this thread's pass is being recorded; models then take their written-out path."""
-    return not torch.compiler.is_compiling() and current_recorder() is not None
-
-
-def note(name: str, tensor: Tensor, dimensions: str, symbol: str = "") -> Tensor:
-    """Name a tensor and its dimensions, and return it unchanged; without an active recorder nothing else happens.
-
-    `note("scores", scores, "batch head query key")` inside a module at `blocks.0.attention` names the tensor
-    `blocks.0.attention.scores`; outside of all modules the name stands alone. `symbol` is what a book calls it
-    (z², a²). Raises `DimensionError` while recording when a dimension has another size than before in the same module
-    call (`batch`, `model`, `vocab`: same pass).
-    """
-    if torch.compiler.is_compiling() or not _active:
-        return tensor
-    recorder = current_recorder()
-    if recorder is not None:
-        recorder.note(name, tensor, dimensions, symbol)
-    return tensor
 
 
 class Recorder(TorchFunctionMode):
@@ -74,18 +49,16 @@ class Recorder(TorchFunctionMode):
         self.leaf_hooks: list[RemovableHandle] = []
         self._by_id: dict[int, TensorRecord] = {}  # a record keeps its tensor alive, so the id stays its own
         self._uses_of_name: dict[str, int] = {}
+        self._all_named = -1  # records of which each was named, when the pass was over
         self._constants = WeakTensorKeyDictionary()
 
     def __enter__(self) -> Recorder:
-        self.thread = threading.get_ident()
-        if self.thread in _active:
-            raise TraceError("a trace is already being recorded in this thread; leave it before opening another")
-        _active[self.thread] = self
+        self.thread = recording.activate(self)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        del _active[self.thread]
+        recording.deactivate(self.thread)
         super().__exit__(*exception)  # type: ignore[no-untyped-call]
         del self.path[1:]
         for hook in self.leaf_hooks:
@@ -94,8 +67,8 @@ class Recorder(TorchFunctionMode):
 
     @property
     def is_active(self) -> bool:
-        """Whether the recording goes on."""
-        return _active.get(self.thread) is self
+        """Whether it is still recording."""
+        return recording.is_active(self, self.thread)
 
     def __torch_function__(
         self,
@@ -123,7 +96,7 @@ class Recorder(TorchFunctionMode):
                 return  # contiguous() of a contiguous tensor: nothing moved
             if moves(function, sources, outputs):
                 moved = [self.record(source) for source in sources]
-                self._keep_movement(Movement(function, args, kwargs, moved), outputs)
+                self._keep_movement(Movement(function, args, kwargs, moved, self.path[-1][0], caller()), outputs)
                 return
         sources = _tensors((args, tuple(kwargs.values())))
         outputs = _tensors(given if function is Tensor.__setitem__ else output)
@@ -133,7 +106,7 @@ class Recorder(TorchFunctionMode):
         if not any(tensor.is_floating_point() for tensor in (*sources, *outputs)) and all(
             source in self._constants and id(source) not in self._by_id for source in sources
         ):
-            self._constants.update(dict.fromkeys(outputs))  # counted, or made of such: places, a mask of ones
+            self._constants.update(dict.fromkeys(outputs))  # counted, or made of such: positions, a mask of ones
         elif outputs:
             self._keep_foreign(getattr(function, "__name__", "function"), sources, outputs)
 
@@ -142,30 +115,30 @@ class Recorder(TorchFunctionMode):
         return record is None or record.kept.unchanged
 
     def _keep_movement(self, movement: Movement, outputs: list[Tensor]) -> None:
-        for place, source in enumerate(movement.sources):
-            source.consumers.append((movement, place))
-        for place, tensor in enumerate(outputs):
+        for position, source in enumerate(movement.sources):
+            source.consumers.append((movement, position))
+        for position, tensor in enumerate(outputs):
             record = self.record(tensor, is_result=True)
             if record.producer is None:
-                record.producer, record.producer_place = movement, place
-                movement.outputs[place] = record
+                record.producer, record.producer_position = movement, position
+                movement.outputs[position] = record
 
     def _keep_foreign(self, name: str, sources: list[Tensor], outputs: list[Tensor]) -> None:
         call = ForeignCall(name.strip("_") if name != "__get__" else "property", self.path[-1][0], caller())
         known = [self._by_id.get(id(source)) for source in sources]  # before a change in place makes a new record
         call.sources = [record or self.record(source) for record, source in zip(known, sources, strict=True)]
-        for place, source in enumerate(call.sources):
-            source.consumers.append((call, place))
-        for place, tensor in enumerate(outputs):
+        for position, source in enumerate(call.sources):
+            source.consumers.append((call, position))
+        for position, tensor in enumerate(outputs):
             record = self.record(tensor, changed_by=call, is_result=True)
             if record.producer in (None, call):
-                record.producer, record.producer_place = call, place
+                record.producer, record.producer_position = call, position
                 call.outputs.append(record)
                 self._await_gradient(record, tensor)
 
     def record_call(
         self,
-        operation: AnyOperation,
+        operation: Operation,
         inputs: tuple[Tensor | None, ...],
         options: dict[str, Any],
         apply: Callable[..., Tensor],
@@ -173,11 +146,11 @@ class Recorder(TorchFunctionMode):
         """Run one call of an operation and keep it with its inputs and output; its gradients come with the backward."""
         with unseen():
             call = CallRecord(operation, options, self.path[-1][0], caller(), len(self.calls))
-            for place, tensor in enumerate(inputs):
+            for position, tensor in enumerate(inputs):
                 record = None if tensor is None else self.record(tensor)
                 call.inputs.append(record)
                 if record is not None:
-                    record.consumers.append((call, place))
+                    record.consumers.append((call, position))
             call.differentiated = tuple(tensor is not None and tensor.requires_grad for tensor in inputs)
             output = apply(call, options, *inputs)
             if any(output is tensor for tensor in inputs):
@@ -237,24 +210,25 @@ class Recorder(TorchFunctionMode):
 
     def name_the_rest(self) -> None:
         """Name what nobody named: results by their module or function, the rest by what it was given to."""
+        if self._all_named == len(self.records):
+            return
+        self._all_named = -1 if self.is_active else len(self.records)
         for record in self.records:
-            producer = record.producer
-            if record.names or (isinstance(producer, Movement) and record.likely_name is None):
+            if record.names:
                 continue
-            if record.likely_name is not None:
-                self.give_name(record, record.likely_name)
-            elif isinstance(producer, (CallRecord, ForeignCall)):
-                self.give_name(
-                    record, Name(_joined(producer.path, producer.name), path=producer.path, location=producer.location)
-                )
-            elif producer is None and _is_used(record):
-                self.give_name(record, _name_by_use(record))
+            found, producer = record.likely_name, record.producer
+            if found is None and producer is not None and producer.name_of_result:
+                found = Name(producer.name_of_result, path=producer.path, location=producer.location)
+            elif found is None and producer is None and _is_used(record):
+                found = _name_by_use(record)
+            if found is not None:
+                self.give_name(record, found)
 
     def give_name(self, record: TensorRecord, name: Name) -> None:
         """Add a name to a record; a name that another tensor has already gets a number (`scores#2`)."""
-        for place, known in enumerate(record.names):
+        for position, known in enumerate(record.names):
             if known.name.partition("#")[0] == name.name:
-                record.names[place] = name.renamed(known.name) if name.dimensions else known
+                record.names[position] = name.renamed(known.name) if name.dimensions else known
                 return
         count = self._uses_of_name[name.name] = self._uses_of_name.get(name.name, 0) + 1
         if count > 1:
@@ -272,7 +246,7 @@ class Recorder(TorchFunctionMode):
             not tensor.requires_grad
             or record.hook is not None
             or not self.is_active
-            or isinstance(record.producer, CallRecord)
+            or (record.producer is not None and record.producer.keeps_gradients)
         ):
             return
         is_leaf, thread = tensor.is_leaf, self.thread
@@ -293,21 +267,16 @@ class Recorder(TorchFunctionMode):
 def _is_used(record: TensorRecord) -> bool:
     """Whether anything computes with this tensor, or with what its elements were moved to."""
     return any(
-        not isinstance(consumer, Movement) or any(made.names or _is_used(made) for made in consumer.outputs.values())
+        not consumer.moves or any(made.names or _is_used(made) for made in consumer.made())
         for consumer, _ in record.consumers
     )
 
 
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
 def _name_by_use(record: TensorRecord) -> Name:
     """The name of something given: what the first operation that takes it calls it."""
-    for consumer, place in record.consumers:
-        if not isinstance(consumer, Movement):
-            name = consumer.operation.inputs[place] if isinstance(consumer, CallRecord) else "given"
-            return Name(_joined(consumer.path, name), path=consumer.path, location=consumer.location)
+    for consumer, position in record.consumers:
+        if not consumer.moves:
+            return Name(consumer.name_of_input(position), path=consumer.path, location=consumer.location)
     return Name("given")
 
 

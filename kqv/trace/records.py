@@ -1,44 +1,27 @@
-"""What a trace keeps: one record for each tensor, and one for each call that made tensors."""
+"""What a trace keeps: a record of each tensor, and of what made it and what used it: its producer and its consumers.
+
+Records hold data and pass gradients on; how single numbers came about is told in `explain`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
-from kqv.arithmetic import Expression, Index, Operand
+from kqv.arithmetic import Array, Index
 from kqv.dimensions import label
 from kqv.errors import TraceError
-from kqv.trace.cells import Cell, Phase
-from kqv.trace.kept import Kept, unseen
+from kqv.operations.operation import Operation
+from kqv.recording import unseen
+from kqv.trace.cells import Cell, Phase, unflatten
+from kqv.trace.kept import Kept
 from kqv.trace.location import NOWHERE, Location
-from kqv.trace.movements import Movement, unflatten
-
-if TYPE_CHECKING:
-    from kqv.trace.update import UpdateRecord
 
 Kind = Literal["parameter", "buffer", "activation"]
-Derive = Callable[[Any, Index], Expression]
-
-
-class AnyOperation(Protocol):
-    """What a trace needs of an operation: names and formulas, and the arithmetic of single elements."""
-
-    name: str
-    formula: str
-    inputs: tuple[str, ...]
-    gradients: Mapping[str, str]
-    derivatives: Mapping[str, Derive]
-
-    @property
-    def derive(self) -> Derive:
-        """The arithmetic of one element of the output."""
-
-    def call(self, operands: Mapping[str, Operand | None], options: Mapping[str, Any]) -> Any:
-        """The object that `derive(call, index)` reads its operands and options from."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +39,71 @@ class Name:
         return replace(self, name=name)
 
 
+class Producer:
+    """What makes tensors of a pass out of others: a call of an operation or of a function of PyTorch, a movement, an
+    optimizer's step. To the tensors that it makes it is the producer, to those that it takes a consumer.
+    """
+
+    name: str
+    path: str
+    location: Location
+    formula: str
+    moves: ClassVar[bool] = False
+    """Whether it only moves elements, so that each is one that stands elsewhere already."""
+    keeps_gradients: ClassVar[bool] = False
+    """Whether it is told the gradients of what it made."""
+
+    @property
+    def name_of_result(self) -> str:
+        """What its result is called if nobody names it; `""` where it then needs no name."""
+        return ""
+
+    def name_of_input(self, position: int) -> str:
+        """What its input number `position` is called if nobody names it."""
+        return "given"
+
+    def made(self) -> Sequence[TensorRecord]:
+        """The tensors that it made."""
+        return ()
+
+    def output_gradient(self) -> Tensor | None:
+        """The gradient of what it made, where it was told."""
+        return None
+
+    def input_gradient(self, position: int) -> Tensor | None:
+        """What it adds to the gradient of its input number `position`, where that is known."""
+        return None
+
+    def use_of(self, position: int) -> tuple[str, str] | None:
+        """For an input that it adds to the gradient of: which input of what, and the formula."""
+        return None
+
+    def options_told(self) -> dict[str, Any]:
+        """What it was called with beside tensors, as far as it can be written down."""
+        return {}
+
+    def moved_from(self) -> Sequence[TensorRecord]:
+        """The tensors whose elements it moved."""
+        return ()
+
+    def taken_whole(self) -> Sequence[TensorRecord]:
+        """The tensors that it computed from, where it is not known which element came of which."""
+        return ()
+
+    def origin(self, output: int, index: Index) -> tuple[TensorRecord, Index] | None:
+        """Where it moved an element of output number `output` from."""
+        return None
+
+    def origins(self, output: int, positions: Array) -> Iterator[tuple[TensorRecord, Array]]:
+        """The same for many elements by their flat positions, source by source."""
+        return iter(())
+
+
 @dataclass
-class CallRecord:
+class CallRecord(Producer):
     """One call of an operation: inputs, output, options, where it stands, and the gradients that came back."""
 
-    operation: AnyOperation
+    operation: Operation
     options: dict[str, Any]
     path: str
     location: Location
@@ -71,10 +114,23 @@ class CallRecord:
     gradient: Kept | None = None
     input_gradients: tuple[Kept | None, ...] = ()
 
+    keeps_gradients = True
+
+    def __post_init__(self) -> None:
+        self.name, self.formula = self.operation.name, self.operation.formula
+
     @property
-    def name(self) -> str:
-        """The operation's name."""
-        return self.operation.name
+    def name_of_result(self) -> str:
+        return joined(self.path, self.name)
+
+    def name_of_input(self, position: int) -> str:
+        return joined(self.path, self.operation.inputs[position])
+
+    def made(self) -> Sequence[TensorRecord]:
+        return () if self.output is None else (self.output,)
+
+    def output_gradient(self) -> Tensor | None:
+        return None if self.gradient is None else self.gradient.read(f"the gradient of {self.name_of_result}")
 
     def receive(self, gradient: Tensor, gradients: tuple[Tensor | None, ...]) -> None:
         """Keep what the backward got and what it gave; called by the operation's wrapper."""
@@ -84,14 +140,22 @@ class CallRecord:
             for wanted, found in zip(self.differentiated, gradients, strict=False)
         )
 
-    def input_gradient(self, place: int) -> Tensor | None:
-        """What this call adds to the gradient of its input number `place`."""
-        kept = self.input_gradients[place] if place < len(self.input_gradients) else None
+    def input_gradient(self, position: int) -> Tensor | None:
+        kept = self.input_gradients[position] if position < len(self.input_gradients) else None
         return None if kept is None else kept.read(f"a gradient of {self.name}")
+
+    def use_of(self, position: int) -> tuple[str, str] | None:
+        if self.input_gradient(position) is None:
+            return None
+        name = self.operation.inputs[position]
+        return f"{name} of {self.name}", self.operation.gradients[name]
+
+    def options_told(self) -> dict[str, Any]:
+        return {name: value for name, value in self.options.items() if isinstance(value, (bool, int, float, str))}
 
 
 @dataclass
-class ForeignCall:
+class ForeignCall(Producer):
     """One call of a function of PyTorch that computes: what came from what is known, the formula is not."""
 
     name: str
@@ -99,6 +163,22 @@ class ForeignCall:
     location: Location
     sources: list[TensorRecord] = field(default_factory=list)
     outputs: list[TensorRecord] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.formula = ""
+
+    @property
+    def name_of_result(self) -> str:
+        return joined(self.path, self.name)
+
+    def name_of_input(self, position: int) -> str:
+        return joined(self.path, "given")
+
+    def made(self) -> Sequence[TensorRecord]:
+        return self.outputs
+
+    def taken_whole(self) -> Sequence[TensorRecord]:
+        return self.sources
 
 
 class TensorRecord:
@@ -111,9 +191,9 @@ class TensorRecord:
         self.sizes: tuple[int, ...] = tuple(tensor.shape)
         self.names: list[Name] = []
         self.likely_name: Name | None = None
-        self.producer: CallRecord | ForeignCall | Movement | UpdateRecord | None = None
-        self.producer_place = 0
-        self.consumers: list[tuple[CallRecord | ForeignCall | Movement, int]] = []
+        self.producer: Producer | None = None
+        self.producer_position = 0
+        self.consumers: list[tuple[Producer, int]] = []
         self.received: Kept | None = None
         self.hook: RemovableHandle | None = None
 
@@ -155,24 +235,19 @@ class TensorRecord:
         return str(list(self.sizes))
 
     @property
-    def operation(self) -> AnyOperation | None:
-        """The operation that made it, or None."""
-        return self.producer.operation if isinstance(self.producer, CallRecord) else None
-
-    @property
     def origin(self) -> str:
-        """What made it, in a word: the operation, the function of PyTorch, or `given`."""
+        """What made it, in a word: the operation, the function of PyTorch, the optimizer's rule, or `given`."""
         return self.producer.name if self.producer is not None else "given"
 
     @property
     def formula(self) -> str:
-        """The operation's formula, or `""`."""
-        return self.producer.operation.formula if isinstance(self.producer, CallRecord) else ""
+        """The formula of what made it, or `""`."""
+        return self.producer.formula if self.producer is not None else ""
 
     @property
     def location(self) -> Location:
-        """The line that computed it; where nothing did, the line that named it."""
-        if isinstance(self.producer, (CallRecord, ForeignCall)):
+        """The line that computed or moved it, for an update the optimizer's rule; else the line that named it."""
+        if self.producer is not None and self.producer.location.file:
             return self.producer.location
         return self.named_at
 
@@ -189,12 +264,13 @@ class TensorRecord:
     @property
     def gradient(self) -> Tensor | None:
         """∂(loss)/∂(this), with the value's dimensions, summed over all uses; None without a backward."""
-        if isinstance(self.producer, CallRecord) and self.producer.gradient is not None:
-            return self.producer.gradient.read(f"the gradient of {self.name}")
+        told = None if self.producer is None else self.producer.output_gradient()
+        if told is not None:
+            return told
         if self.received is not None:
             return self.received.read(f"the gradient of {self.name}")
         with unseen():
-            parts = [_contribution(consumer, place) for consumer, place in self.consumers]
+            parts = [consumer.input_gradient(position) for consumer, position in self.consumers]
             known = [part for part in parts if part is not None]
             return sum(known[1:], known[0]) if known else None
 
@@ -215,23 +291,17 @@ class TensorRecord:
         """One element of the value, the gradient or the updated value."""
         return Cell(phase, self.name, tuple(index), self.dimensions)
 
-    def cell_at(self, place: int, phase: Phase = "forward") -> Cell:
-        """The element at one place, counted row by row."""
-        return self.cell(phase, unflatten(place, self.sizes))
+    def cell_at(self, position: int, phase: Phase = "forward") -> Cell:
+        """The element at one position, counted row by row."""
+        return self.cell(phase, unflatten(position, self.sizes))
 
     def __repr__(self) -> str:
         return f"{self.name or 'unnamed'}{self.shape_text}"
 
 
-def _contribution(consumer: CallRecord | ForeignCall | Movement, place: int) -> Tensor | None:
-    """What one consumer adds to the gradient of the tensor that is its input number `place`."""
-    if isinstance(consumer, CallRecord):
-        return consumer.input_gradient(place)
-    if isinstance(consumer, ForeignCall):
-        return None
-    gradients = {number: record.gradient for number, record in consumer.outputs.items()}
-    known = {number: gradient for number, gradient in gradients.items() if gradient is not None}
-    return consumer.gradient_of_source(place, known) if known else None
+def joined(path: str, name: str) -> str:
+    """A name under its module's path."""
+    return f"{path}.{name}" if path else name
 
 
 def require(gradient: Tensor | None, name: str) -> Tensor:

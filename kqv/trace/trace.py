@@ -12,16 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from kqv.errors import TraceError
+from kqv.models.modes import in_mode
+from kqv.recording import unseen
 from kqv.trace.ancestry import Path, path_back, walk_back
 from kqv.trace.cells import Cell, read_cell
 from kqv.trace.explain import explain_gradient, explain_lost, explain_update, explain_value
 from kqv.trace.explanation import Explanation
-from kqv.trace.kept import unseen
 from kqv.trace.meanings import Labels, Meanings
 from kqv.trace.modules import named_tensors, unwrapped, watch
 from kqv.trace.recorder import Recorder
 from kqv.trace.records import Kind, Name, TensorRecord, require
-from kqv.trace.update import Optimizer, UpdateRecord, take_step
+from kqv.trace.update import NORM, Optimizer, UpdateRecord, take_step
 
 
 class Trace:
@@ -62,9 +63,7 @@ class Trace:
         return self
 
     def _enter_model(self, model: nn.Module, stack: ExitStack) -> None:
-        modes = [(module, module.training) for module in model.modules()]
-        stack.callback(_restore, modes)
-        model.train(self.training)
+        stack.enter_context(in_mode(model, self.training))
         for name, tensor in named_tensors(model):
             kind: Kind = "parameter" if isinstance(tensor, nn.Parameter) else "buffer"
             record = self.recorder.record(tensor, kind=kind)
@@ -112,15 +111,20 @@ class Trace:
             raise TraceError(f"the trace has no tensor named {name!r}; it has: {', '.join(known[:30])}{more}")
         return found
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """What `trace[<TAB>` offers in IPython and notebooks: every name."""
+        self.recorder.name_the_rest()
+        return list(self.recorder.by_name)
+
     def cell(self, text: str) -> Explanation:
         """The arithmetic of one number: `layers.1.z[0,7]`, `grad:layers.0.weight[7,300]`, `update:…`.
 
-        Raises `TraceError` when there is no such tensor or place, or no gradient or update of it.
+        Raises `TraceError` when there is no such tensor or position, or no gradient or update of it.
         """
         return self.explain(self.read(text))
 
     def read(self, text: str) -> Cell:
-        """The cell that a text means, with its places in the tensor's order; `TraceError` where there is none."""
+        """The cell that a text means, with its positions in the tensor's order; `TraceError` where there is none."""
         reading = read_cell(text)
         if reading.phase == "update":
             update = self._update_of(reading.name)
@@ -135,7 +139,7 @@ class Trace:
         with unseen():
             if cell.phase == "update":
                 update = self._update_of(cell.name)
-                found = explain_update(cell, update, update.record)
+                found = explain_update(cell, update, self.updates)
             elif cell.phase == "backward":
                 found = explain_gradient(cell, self[cell.name])
             else:
@@ -155,6 +159,9 @@ class Trace:
         for parameter in (name, name.rpartition(".")[0]):
             update = self.updates.get(parameter)
             if update is not None and (parameter == name or update.remembered(name) is not None):
+                return update
+        for update in reversed(self.updates.values()) if name == NORM else ():
+            if update.clip is not None:
                 return update
         if not self.updates:
             raise TraceError(f"there is no update of {name}: no optimizer's step was taken; use trace.step(optimizer)")
@@ -195,10 +202,10 @@ class Trace:
         return self._parameter_names.get(id(tensor), "parameter")
 
     def annotate(self, name: str = "", labels: Labels = (), dimension: str = "", text: str = "") -> None:
-        """Say what places stand for; it is shown beside the numbers.
+        """Say what positions stand for; it is shown beside the numbers.
 
             trace.annotate("ids", ["The", " pizza"])                       each element of a tensor
-            trace.annotate("logits", class_names, dimension="class")       each place along a dimension of it
+            trace.annotate("logits", class_names, dimension="class")       each position along a dimension of it
             trace.annotate(dimension="query", labels=["The", " pizza"])    in every tensor with that dimension
             trace.annotate("pixels", text="seven.png")                     the whole tensor
 
@@ -245,8 +252,3 @@ class Trace:
 
         with unseen():
             return trace_html(self)
-
-
-def _restore(modes: list[tuple[nn.Module, bool]]) -> None:
-    for module, training in modes:
-        module.training = training

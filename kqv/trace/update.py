@@ -9,14 +9,13 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from kqv.arithmetic import Expression, Index, Operand
+from kqv.arithmetic import Expression, Index
 from kqv.errors import TraceError
-from kqv.trace.explanation import Arithmetic, error_share
-from kqv.trace.kept import Kept, unseen
-from kqv.trace.location import Location, caller
-from kqv.trace.operands import RecordSource, RememberedSource
+from kqv.recording import unseen
+from kqv.trace.kept import Kept
+from kqv.trace.location import Location, definition
 from kqv.trace.recorder import Recorder
-from kqv.trace.records import TensorRecord
+from kqv.trace.records import Producer, TensorRecord
 
 
 class Rule(Protocol):
@@ -59,10 +58,27 @@ class Optimizer(Protocol):
         """Change the parameters; by a parameter's `id` and names what was computed on the way, for its `ShownRule`."""
 
 
+@runtime_checkable
+class Clipping(Protocol):
+    """An optimizer that may bring the gradients down before its step."""
+
+    clip: float | None
+
+    def clip_gradients(self) -> Tensor | None:
+        """Bring the gradients' common norm down to `clip`; gives the norm that they had, None without a clip."""
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """An optimizer that knows which step of a training it makes next."""
+
+    occasion: str
+
+
 class UpdateCall:
     """One parameter's update as a rule's derivation sees it."""
 
-    def __init__(self, operands: Mapping[str, Operand], settings: Mapping[str, float]) -> None:
+    def __init__(self, operands: Mapping[str, Any], settings: Mapping[str, float]) -> None:
         self.__dict__.update(settings)
         self.__dict__.update(operands)
 
@@ -70,24 +86,54 @@ class UpdateCall:
         raise AttributeError(f"this update has no weight, gradient, state or setting named {name!r}")
 
 
-@dataclass
-class UpdateRecord:
-    """One parameter in one step: the weight before, the gradient, state and settings used, and the weight after."""
+@dataclass(frozen=True)
+class Clip:
+    """How a step brought the gradients down: g' = g·most/(‖g‖ + ε) where the norm ‖g‖ of all together is above `most`.
 
-    record: TensorRecord
-    optimizer: str
-    rule: Rule | None
-    gradient: Tensor
-    state: dict[str, Tensor]
-    settings: dict[str, float]
-    location: Location
-    after: Tensor
-    shown: dict[str, Tensor] = field(default_factory=dict)
+    `norm` is ‖g‖, `norms` those of each parameter's gradient, by its name.
+    """
+
+    most: float
+    norm: Tensor
+    norms: dict[str, Tensor]
+
+    EPSILON = 1e-6
+    """PyTorch's `clip_grad_norm_` adds this to the norm."""
 
     @property
-    def name(self) -> str:
-        """The rule's name."""
-        return self.optimizer
+    def is_active(self) -> bool:
+        """Whether it changed the gradients."""
+        return float(self.norm) + self.EPSILON > self.most
+
+
+NORM = "gradient_norm"
+"""`update:gradient_norm` is the norm of all gradients together, `update:NAME.gradient_norm` that of one parameter's."""
+
+
+@dataclass
+class UpdateRecord(Producer):
+    """One parameter in one step: the weight before, the gradient, state and settings used, and the weight after.
+
+    `unclipped` is the gradient as the backward pass left it, `gradient` the one that the rule took.
+    """
+
+    record: TensorRecord
+    rule: Rule | None
+    name: str
+    formula: str
+    location: Location
+    unclipped: Tensor
+    state: dict[str, Tensor]
+    settings: dict[str, float]
+    after: Tensor
+    path: str = ""
+    shown: dict[str, Tensor] = field(default_factory=dict)
+    clip: Clip | None = None
+    gradient: Tensor = field(init=False)
+    occasion: str = ""
+
+    def __post_init__(self) -> None:
+        self.gradient = self.unclipped
 
     @property
     def parameter(self) -> str:
@@ -100,20 +146,29 @@ class UpdateRecord:
         return self.record.value
 
     @property
-    def formula(self) -> str:
-        """The rule's formula, or `""`."""
-        return "" if self.rule is None else self.rule.formula
+    def is_clipped(self) -> bool:
+        """Whether the step brought the gradient down."""
+        return self.clip is not None and self.clip.is_active
 
     @property
     def gradient_is_the_passes(self) -> bool:
-        """Whether the optimizer used the gradient as this trace saw it, neither clipped nor summed up before."""
+        """Whether the step began with the gradient as this trace saw it, neither changed nor summed up before."""
         own = self.record.gradient
-        return own is not None and own.shape == self.gradient.shape and torch.equal(own, self.gradient)
+        return own is not None and own.shape == self.unclipped.shape and torch.equal(own, self.unclipped)
 
     def remembered(self, name: str) -> Tensor | None:
         """The state or gradient used under `NAME.velocity`, `NAME.gradient`, and what was computed on the way; None for
         the weight itself."""
-        return {"gradient": self.gradient, **self.state, **self.shown}.get(name.removeprefix(f"{self.parameter}."))
+        if name == NORM:
+            return None if self.clip is None else self.clip.norm
+        own = name.removeprefix(f"{self.parameter}.")
+        if own == NORM and self.clip is not None:
+            return self.clip.norms[self.parameter]
+        return self.tensors().get(own)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The gradient, the state, and what was computed on the way, by their own names."""
+        return {"gradient": self.gradient, **self.state, **self.shown}
 
     def dimensions_of(self, name: str) -> tuple[str, ...]:
         """The dimensions' names of the weight, or of what is found under `NAME.velocity` and the like."""
@@ -121,72 +176,24 @@ class UpdateRecord:
         same = tensor is None or tuple(tensor.shape) == tuple(self.record.sizes)
         return self.record.dimensions if same else ()
 
-    def story(self, name: str) -> str:
-        """Where a remembered tensor is from."""
-        own = name.removeprefix(f"{self.parameter}.")
-        if own in self.shown and isinstance(self.rule, ShownRule):
-            first = (0,) * self.shown[own].dim()
-            return f"computed on the way: {self.rule.derive_shown(self._call(), own, first)[0]}"
-        if name != f"{self.parameter}.gradient":
-            return f"given: what {self.optimizer} remembered of earlier steps"
-        if self.gradient_is_the_passes:
-            return f"given: the same as grad:{self.parameter}"
-        return (
-            f"given: what the optimizer found; it is not grad:{self.parameter} of this pass, but clipped or summed up"
-        )
-
-    def arithmetic(self, index: Index) -> Arithmetic:
-        """The new weight at one place, with the numbers that made it."""
-        value, share = float(self.after[index]), error_share(self.after.dtype)
-        if self.rule is None:
-            formula = f"computed by {self.optimizer}, whose formula is not known here"
-            return Arithmetic(value, self.optimizer, formula, self.location)
-        share = max(share, error_share(*(tensor.dtype for tensor in self.shown.values())))
-        expression = self.rule.derive(self._call(), index)
-        return Arithmetic(value, self.rule.name, self.rule.formula, self.location, expression, share)
-
-    def arithmetic_of(self, name: str, index: Index) -> Arithmetic:
-        """The same for any number of the update: a new weight, what was remembered, or what was computed on the way."""
-        tensor = self.remembered(name)
-        if tensor is None:
-            return self.arithmetic(index)
-        value, own = float(tensor[index]), name.removeprefix(f"{self.parameter}.")
-        if own not in self.shown or not isinstance(self.rule, ShownRule):
-            return Arithmetic(value, "given", self.story(name))
-        formula, expression = self.rule.derive_shown(self._call(), own, index)
-        share = error_share(*(tensor.dtype for tensor in self.shown.values()))
-        return Arithmetic(value, self.rule.name, formula, self.location, expression, share)
-
-    def _call(self) -> UpdateCall:
-        return UpdateCall(self._operands(), self.settings)
-
-    def _operands(self) -> dict[str, Operand]:
-        dimensions, own = self.record.dimensions, self.gradient_is_the_passes
-        used = RecordSource(self.record, of_gradient=True) if own else self._source("gradient", self.gradient)
-        found = {name: Operand(self._source(name, tensor)) for name, tensor in {**self.state, **self.shown}.items()}
-        assert len(dimensions) in (0, len(self.record.sizes))
-        return {**found, "weight": Operand(RecordSource(self.record)), "gradient": Operand(used)}
-
-    def _source(self, name: str, tensor: Tensor) -> RememberedSource:
-        return RememberedSource(f"{self.parameter}.{name}", tensor, self.dimensions_of(f"{self.parameter}.{name}"))
-
 
 def take_step(
     optimizer: Optimizer | torch.optim.Optimizer, recorder: Recorder, name_of: Callable[[Tensor], str]
 ) -> list[UpdateRecord]:
     """Run an optimizer's step and record what it did; the recorded parameters keep the values that they had before."""
     with unseen():  # what the optimizer computes is no part of the model
-        return _take_step(optimizer, recorder, name_of, caller())
+        return _take_step(optimizer, recorder, name_of)
 
 
-def _take_step(
-    optimizer: Any, recorder: Recorder, name_of: Callable[[Tensor], str], location: Location
-) -> list[UpdateRecord]:
-    described = [
-        _before(optimizer, p, recorder, name_of, location) for p in _parameters(optimizer) if p.grad is not None
-    ]
+def _take_step(optimizer: Any, recorder: Recorder, name_of: Callable[[Tensor], str]) -> list[UpdateRecord]:
+    described = [_before(optimizer, p, recorder, name_of) for p in _parameters(optimizer) if p.grad is not None]
     if not described:
         raise TraceError("no parameter of the optimizer has a gradient; call backward() before trace.step(optimizer)")
+    clip = _clipped(optimizer, [update for _, _, update in described])
+    for parameter, _, update in described:
+        update.clip, gradient = clip, parameter.grad
+        if update.is_clipped and gradient is not None:
+            update.gradient = gradient.detach().clone()
     shown = {} if isinstance(optimizer, torch.optim.Optimizer) else optimizer.shown_step()
     if isinstance(optimizer, torch.optim.Optimizer):
         optimizer.step()
@@ -199,6 +206,16 @@ def _take_step(
     return [update for _, _, update in described]
 
 
+def _clipped(optimizer: Any, updates: list[UpdateRecord]) -> Clip | None:
+    """Let the optimizer bring the gradients down, as its training does before each step."""
+    if not isinstance(optimizer, Clipping) or optimizer.clip is None:
+        return None
+    norms = {update.parameter: torch.linalg.vector_norm(update.unclipped) for update in updates}
+    norm = optimizer.clip_gradients()
+    assert norm is not None
+    return Clip(optimizer.clip, norm.detach().clone(), norms)
+
+
 def _parameters(optimizer: Any) -> list[nn.Parameter]:
     if isinstance(optimizer, torch.optim.Optimizer):
         return [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -206,7 +223,7 @@ def _parameters(optimizer: Any) -> list[nn.Parameter]:
 
 
 def _before(
-    optimizer: Any, parameter: nn.Parameter, recorder: Recorder, name_of: Callable[[Tensor], str], location: Location
+    optimizer: Any, parameter: nn.Parameter, recorder: Recorder, name_of: Callable[[Tensor], str]
 ) -> tuple[nn.Parameter, Tensor, UpdateRecord]:
     """What there is before the step: the weight, and everything that the optimizer will use."""
     record = recorder.record(parameter, kind="parameter")
@@ -214,18 +231,20 @@ def _before(
         recorder.name_parameter(record, name_of(parameter))
     if isinstance(optimizer, torch.optim.Optimizer):
         rule, (state, settings) = None, _read(optimizer, parameter)
+        name, formula, location = type(optimizer).__name__, "", definition(type(optimizer).step)
     else:
-        rule, state, settings = (
-            optimizer.rule_of(parameter),
-            optimizer.state_of(parameter),
-            optimizer.settings_of(parameter),
-        )
+        rule = optimizer.rule_of(parameter)
+        state, settings = optimizer.state_of(parameter), optimizer.settings_of(parameter)
+        name, formula = rule.name, rule.formula
+        location = definition(getattr(type(rule), "step", type(rule).derive))
     gradient = parameter.grad
     assert gradient is not None
     kept = {name: tensor.detach().clone() for name, tensor in state.items()}
     before = parameter.detach().clone()
-    name = type(optimizer).__name__ if rule is None else rule.name
-    update = UpdateRecord(record, name, rule, gradient.detach().clone(), kept, dict(settings), location, before)
+    update = UpdateRecord(
+        record, rule, name, formula, location, gradient.detach().clone(), kept, dict(settings), before, record.path
+    )
+    update.occasion = optimizer.occasion if isinstance(optimizer, Placed) else ""
     return parameter, before, update
 
 

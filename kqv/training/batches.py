@@ -32,7 +32,7 @@ class Batches:
         """How many examples step number `step` (from 0) sees."""
         return min(self.batch, self.examples - step % self.per_epoch * self.batch)
 
-    def places(self, step: int) -> Tensor:
+    def positions(self, step: int) -> Tensor:
         """The examples `[batch]` that step number `step` (from 0) sees."""
         epoch, within = divmod(step, self.per_epoch)
         if epoch != self._epoch:

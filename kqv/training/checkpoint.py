@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a training run needs to go on bit-identically, in one safetensors file.
+"""Checkpoints: everything that a training run needs to resume bit-identically, in one safetensors file.
 
 One file, replaced in one step, so that a kill at any moment leaves a whole checkpoint. Tensors are the weights, the
 states of the optimizer, of the task and of the random generators; counters stand as JSON in the header. Nothing is ever
@@ -14,6 +14,7 @@ from pydantic import FiniteFloat, NonNegativeFloat, NonNegativeInt
 from torch import Tensor
 
 from kqv.errors import ADVICE, RunError
+from kqv.files.directory import Directory
 from kqv.tensors import Tensors, header_of, opened, read_tensors, write_tensors
 from kqv.training.parsing import parsed
 from kqv.training.patience import PatienceState
@@ -30,6 +31,8 @@ class Counters(Plan):
     random: RandomCounters
     patience: PatienceState = PatienceState()
     best: FiniteFloat | None = None
+    lengthened: NonNegativeInt | None = None  # how often the run had been given another number of steps
+    due: bool = False  # whether the step has yet to be measured: the training stopped in the midst of an evaluation
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,12 @@ class Checkpoint:
     losses: Tensor
     task: Tensors = field(default_factory=dict)
 
-    def write(self, path: Path) -> None:
-        """Write it atomically; `Error` in one line when the disk refuses."""
+    def write(self, path: Path, run: str | None = None, directory: Directory | None = None) -> None:
+        """Write it atomically, as that of the `run` of an identity; errors as of `kqv.tensors.write_tensors`."""
         tensors = {"losses": self.losses}
         for part in ("model", "optimizer", "random", "task"):
             tensors |= {f"{part}/{name}": tensor for name, tensor in getattr(self, part).items()}
-        write_tensors(path, tensors, self.counters.model_dump(mode="json"))
+        write_tensors(path, tensors, self.counters.model_dump(mode="json"), run, directory)
 
     @staticmethod
     def read_counters(path: Path) -> Counters:
@@ -56,9 +59,9 @@ class Checkpoint:
         return parsed(Counters, opened(path, header_of), path)
 
     @classmethod
-    def read(cls, path: Path) -> Checkpoint:
-        """A checkpoint from its file; `RunError` when it is missing or damaged."""
-        tensors, header = read_tensors(path)
+    def read(cls, path: Path, run: str | None = None) -> Checkpoint:
+        """A checkpoint from its file; `RunError` when it is missing or damaged, or not of the `run` of an identity."""
+        tensors, header = read_tensors(path, run)
         if "losses" not in tensors:
             raise RunError(f"{path} is damaged: it lacks the tensor losses; {ADVICE}")
         return cls(

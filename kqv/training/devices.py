@@ -1,4 +1,4 @@
-"""Which device computes, and why a run that goes on elsewhere may end with other last bits."""
+"""Which device computes, and why a run that is resumed elsewhere may differ in the last bits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def device_of(run: Run) -> torch.device:
 
 
 def what_differs(run: Run, group: Group) -> list[str]:
-    """Why a run that goes on here may end with other last bits than where it was begun: a line for each reason."""
+    """Why a run resumed here may differ in the last bits from where it was started: a line for each reason."""
     config = run.config
     before = {"device": config.device, "processes": str(config.processes), "torch": config.versions.get("torch", "?")}
     now = {"device": group.device.type, "processes": str(group.size), "torch": str(torch.__version__)}

@@ -48,5 +48,5 @@ class LossScale:
         if found is None:
             return
         if found.shape != (2,) or not bool(found.isfinite().all()) or float(found[0]) <= 0:
-            raise RunError(f"{origin} is damaged: its loss scale is no pair of numbers; {ADVICE}")
+            raise RunError(f"{origin} is damaged: its loss scale is not a pair of numbers; {ADVICE}")
         self.factor, self.steady = float(found[0]), int(found[1])

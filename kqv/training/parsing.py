@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from kqv.errors import ADVICE, RunError
-from kqv.files import reason
+from kqv.files import parsed_json, reason
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -33,13 +32,13 @@ def parsed(kind: type[Kind], content: Any, origin: Path) -> Kind:
 def read_json(path: Path) -> dict[str, Any]:
     """A file with one JSON object; `RunError` when it is missing, unreadable or something else."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise RunError(f"{path} is missing, so the run is damaged: {ADVICE}") from None
     except OSError as failure:
         raise RunError(f"{path} cannot be read: {reason(failure)}") from None
     except (ValueError, RecursionError) as failure:
-        raise RunError(f"{path} is damaged, it is no JSON ({failure}): {ADVICE}") from None
+        raise RunError(f"{path} is damaged, it is not JSON ({failure}): {ADVICE}") from None
     if not isinstance(content, dict):
         raise RunError(f"{path} is damaged: expected a JSON object, found {type(content).__name__}; {ADVICE}")
     return content

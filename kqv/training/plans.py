@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SerializeAsAny, field_validator, model_validator
 
-MUONS_MOMENTUM = 0.95
+from kqv.errors import Error
+from kqv.training.optimizers import OPTIMIZERS, optimizer_named
 
 
 class Plan(BaseModel):
@@ -23,7 +24,8 @@ class TrainingPlan(Plan):
     and λ₁/n; they take all that has two axes or more, embeddings too. `early_stopping`: after so many evaluations
     without a new best the learning rate is halved (`halvings` times), then training stops. `monitor`: what is
     measured beside the validation set: the training set's scores, and the size of the gradient by layer.
-    `evaluate_every`: so many steps lie between evaluations (None: an epoch). `most_epochs`: where a time is given
+    `evaluate_every`: so many steps lie between evaluations (None: an epoch). `evaluation_tokens`: of a long validation
+    text, how many tokens are scored while training (None: the usual number). `most_epochs`: where a time is given
     instead of steps, no more than this. `accumulation`: in so many parts a batch is computed, to save memory.
     `decay`: a trapezoid falls over this last share of the steps. `keep_best`: the weights with the lowest
     validation loss are kept beside the last. Of texts alone: `sample_tokens`, so many the model writes at each
@@ -31,14 +33,14 @@ class TrainingPlan(Plan):
     compiler.
     """
 
-    optimizer: Literal["gradient-descent", "adamw", "muon"] = "adamw"
+    optimizer: str = "adamw"
     learning_rate: float = Field(gt=0)
     adamw_learning_rate: float | None = Field(default=None, gt=0)
     momentum: float = Field(default=0.0, ge=0, lt=1)
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(default=0.0, ge=0)
     l1: float = Field(default=0.0, ge=0)
-    schedule: Literal["constant", "linear", "cosine", "trapezoid"] = "constant"
+    schedule: Literal["constant", "linear", "cosine", "trapezoid", "inverse-square-root"] = "constant"
     warm_up: int = Field(default=0, ge=0)
     floor: float = Field(default=0.0, ge=0, le=1)
     decay: float = Field(default=0.2, gt=0, le=1)
@@ -51,6 +53,7 @@ class TrainingPlan(Plan):
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     compile: bool = False
     evaluate_every: PositiveInt | None = None
+    evaluation_tokens: PositiveInt | None = None
     keep_best: bool = False
     sample_tokens: int = Field(default=0, ge=0)
     epochs: float | None = Field(default=None, gt=0)
@@ -60,15 +63,53 @@ class TrainingPlan(Plan):
 
     @model_validator(mode="before")
     @classmethod
-    def _muon_has_a_momentum(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("optimizer") == "muon" and "momentum" not in given:
-            return {**given, "momentum": MUONS_MOMENTUM}
-        return given
+    def _the_optimizers_usual_momentum(cls, given: Any) -> Any:
+        known = OPTIMIZERS.get(str(given.get("optimizer", "adamw"))) if isinstance(given, dict) else None
+        return given if known is None or "momentum" in given else {**given, "momentum": known.momentum}
+
+    @field_validator("optimizer")
+    @classmethod
+    def _the_optimizer_exists(cls, name: str) -> str:
+        try:
+            optimizer_named(name)
+        except Error as failure:
+            raise ValueError(str(failure)) from None
+        return name
 
     @model_validator(mode="after")
     def _the_optimizer_has_its_settings(self) -> TrainingPlan:
-        if self.optimizer == "muon" and self.adamw_learning_rate is None:
-            raise ValueError("muon needs adamw_learning_rate too, for embeddings, head, norms and biases")
-        if self.optimizer != "muon" and self.adamw_learning_rate is not None:
+        beside = optimizer_named(self.optimizer).beside_adamw
+        if beside and self.adamw_learning_rate is None:
+            raise ValueError(f"{self.optimizer} needs adamw_learning_rate too, for embeddings, head, norms and biases")
+        if not beside and self.adamw_learning_rate is not None:
             raise ValueError(f"adamw_learning_rate goes with muon alone; {self.optimizer} has only learning_rate")
         return self
+
+
+class DataPlan(Plan):
+    """Which data: a name of `kqv data list`, a file or a folder. Each system has more to say of its own."""
+
+    name: str
+
+
+class AnyData(DataPlan):
+    """The data's part of a recipe whose system is not known here; what it says beside the name is kept as it is."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Recipe(Plan):
+    """What every system's recipe has; a run reads its own as this, and its system reads the rest (`of_system`)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    system: str
+    name: str
+    data: SerializeAsAny[DataPlan]
+    training: TrainingPlan
+
+
+class AnyRecipe(Recipe):
+    """A recipe whose system is not known here: what it says beside the common parts is kept as it is."""
+
+    data: AnyData

@@ -79,5 +79,5 @@ def restore_random_state(
             torch.mps.set_rng_state(state)
     except (LookupError, ValueError, TypeError, RuntimeError, OverflowError) as failure:
         raise RunError(
-            f"{origin} is damaged: its random generators' state is not whole ({failure}); {ADVICE}"
+            f"{origin} is damaged: its random generators' state is incomplete ({failure}); {ADVICE}"
         ) from None

@@ -1,4 +1,4 @@
-"""Where a number first became infinite or none at all: the steps since the last checkpoint, made once more and watched.
+"""Where a value first became infinite or NaN: the steps since the last checkpoint, made once more and watched.
 
 Nothing of this runs before a training has failed, so it costs nothing else. The steps are the same to the last bit,
 since the checkpoint holds all that they depend on.

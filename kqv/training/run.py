@@ -5,41 +5,44 @@ classes.json             of digits: names of the classes, rows and columns of th
 tokenizer.json           of texts: the vocabulary
 model.safetensors        the weights
 best.safetensors         where the recipe keeps them, the weights that had the lowest validation loss
-checkpoint.safetensors   what is needed to go on bit-identically
+checkpoint.safetensors   what is needed to resume bit-identically
 metrics.jsonl            one line a measurement
 samples.jsonl            of texts: what the model wrote at each evaluation, where the recipe wants it
+
+Each .safetensors file has a checksum of what it holds and the run's identity: damage, and a file of another run, are
+named. What is written here is written by `kqv.training.held`.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, TypeVar
 
-from pydantic import Field, PositiveInt, TypeAdapter, ValidationError
-from typing_extensions import TypedDict
+from pydantic import PositiveInt, SerializeAsAny, field_validator
 
 from kqv.errors import ADVICE, Error, RunError
-from kqv.files import make_folder, reason, write_json, write_text
-from kqv.training.gpt_recipes import GPTRecipe
-from kqv.training.parsing import one_line, parsed, read_json
-from kqv.training.plans import Plan
-from kqv.training.recipes import DigitsRecipe
+from kqv.files import make_folder, reason
+from kqv.files.directory import Directory, LockedError
+from kqv.files.temporary import is_temporary
+from kqv.training.lines import Line, measurement, sample
+from kqv.training.parsing import parsed, read_json
+from kqv.training.plans import AnyRecipe, Plan, Recipe
 
-FORMAT = 1
+FORMAT = 2  # 1 had no checksums
 CONFIG, CLASSES, TOKENIZER, MODEL, BEST, CHECKPOINT, METRICS, SAMPLES = (
     "config.json", "classes.json", "tokenizer.json", "model.safetensors", "best.safetensors", "checkpoint.safetensors",
     "metrics.jsonl", "samples.jsonl",
 )  # fmt: skip
+UNFINISHED = "new-run"  # of a temporary file of this name, as long as a run is made
+MADE = (CLASSES, TOKENIZER, MODEL, CHECKPOINT)  # before config.json
 RUNS = Path("runs")
 MAKE_ONE = "make one with: kqv train digits, or kqv train gpt"
 
-Recipe = Annotated[DigitsRecipe | GPTRecipe, Field(discriminator="system")]
+Kind = TypeVar("Kind", bound=Recipe)
 
 
 class DataFacts(Plan):
@@ -62,25 +65,27 @@ class Lengthened(Plan):
 
 
 class Config(Plan):
-    """All of `config.json`: the resolved recipe, where and with what it is trained."""
+    """All of `config.json`: the resolved recipe, where and with what it is trained.
+
+    `identity`: what tells its files from those of other runs, a fingerprint of all that decides its numbers; None for
+    one that was made before files had checksums.
+    """
 
     format: int = FORMAT
-    recipe: Recipe
+    recipe: SerializeAsAny[Recipe]
     versions: dict[str, str]
     device: str
     threads: PositiveInt
     processes: PositiveInt = 1
     data: DataFacts
     weights_from: str | None = None
+    identity: str | None = None
     lengthened: tuple[Lengthened, ...] = ()
 
-
-class Classes(TypedDict):
-    """All of `classes.json`: the names of the classes, and the pictures' size."""
-
-    classes: list[str]
-    rows: PositiveInt
-    columns: PositiveInt
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _of_any_system(cls, recipe: Any) -> Any:
+        return recipe if isinstance(recipe, Recipe) else AnyRecipe.model_validate(recipe)
 
 
 @dataclass(frozen=True)
@@ -90,18 +95,20 @@ class Run:
     path: Path
 
     @classmethod
-    def find(cls, name: str | Path) -> Run:
-        """The run at a path, or of that name in `runs`, or the newest for `latest`; `RunError` lists what exists."""
+    def find(cls, name: str | Path, system: str | None = None) -> Run:
+        """The run at a path, or of that name in `runs`, or the newest (of a system) for `latest`; `RunError` lists what
+        exists."""
         if str(name) == "latest":
-            runs = list_runs()
-            if not runs:
-                raise RunError(f"there is no run yet; {MAKE_ONE}")
-            return runs[0]
+            return latest_run(system)
         for path in (Path(name), RUNS / name):
             if _is_file(path / CONFIG):
                 return cls(path)
+            if cls(path).is_unfinished:
+                raise RunError(
+                    f"{path} was stopped before its first step, so nothing of it is lost; start it again: --out {path}"
+                )
             if any(_is_file(path / part) for part in (MODEL, CHECKPOINT, METRICS, CLASSES)):
-                raise RunError(f"{path} is damaged, or was stopped while it was made: {CONFIG} is missing; {ADVICE}")
+                raise RunError(f"{path} is damaged: {CONFIG} is missing; {ADVICE}")
         known = ", ".join(str(run.path) for run in list_runs()[:8])
         advice = f"there are: {known}" if known else f"there is none yet; {MAKE_ONE}"
         if os.path.isdir(name):  # noqa: PTH112 - Path.is_dir raises for a name that is too long or not allowed
@@ -109,36 +116,14 @@ class Run:
         raise RunError(f"there is no run {str(name)!r}; {advice}")
 
     def require_free(self) -> None:
-        """Raise `Error` where a run or other files stand already."""
+        """Raise `Error` where a run or other files stand already, but for what a run that was never whole left."""
         if os.path.lexists(self.path) and not self.path.is_dir():
             raise Error(f"{self.path} is a file; choose another --out")
-        if self.path.is_dir() and any(self.path.iterdir()):
-            raise Error(
-                f"{self.path} is not empty; choose another --out, or go on with the run in it: --resume {self.path}"
-            )
-
-    @contextmanager
-    def made(self) -> Iterator[None]:
-        """Make the directory; what is written inside the `with` is all of a new run, or removed again when that fails.
-
-        Raises `Error` as `require_free`, and when another process makes a run there.
-        """
-        make_folder(self.path)
-        with self.locked():
-            self.require_free()
-            try:
-                yield
-            except BaseException:
-                shutil.rmtree(self.path, ignore_errors=True)
-                raise
-
-    def write_classes(self, classes: Classes) -> None:
-        """Write `classes.json`."""
-        write_json(self.path / CLASSES, classes)
-
-    def write_config(self, config: Config) -> None:
-        """Write `config.json`. This makes the directory a run, so at the start it comes after everything else."""
-        write_json(self.path / CONFIG, config.model_dump(mode="json"))
+        if not self.path.is_dir() or self.is_unfinished or not any(self.path.iterdir()):
+            return
+        if not _is_file(self.path / CONFIG):
+            raise Error(f"{self.path} is not empty; choose another --out")
+        raise Error(f"{self.path} is not empty; choose another --out, or resume the run in it: --resume {self.path}")
 
     @property
     def config(self) -> Config:
@@ -148,25 +133,28 @@ class Run:
         found = content.get("format")
         if isinstance(found, int) and found > FORMAT:
             raise RunError(f"{path} has format {found}, made by a newer kqv; this one reads {FORMAT}: update kqv")
-        if found != FORMAT:
+        if not isinstance(found, int) or found < 1:
             raise RunError(f"{path} is damaged: its format is {found!r}, expected {FORMAT}; {ADVICE}")
         return parsed(Config, content, path)
 
     @property
-    def recipe(self) -> DigitsRecipe | GPTRecipe:
-        """The run's recipe."""
-        return self.config.recipe
+    def identity(self) -> str | None:
+        """What each of the run's files is to say of itself; see `Config`."""
+        return self.config.identity
 
     @property
-    def classes(self) -> Classes:
-        """`classes` (names), `rows` and `columns`; `RunError` for a run of another system, or a damaged one."""
-        if self.recipe.system != "digits":
-            raise RunError(f"{self.path} is a {self.recipe.system} run; this needs one of digits: kqv runs lists all")
-        path = self.path / CLASSES
-        try:
-            return TypeAdapter(Classes).validate_python(read_json(path))
-        except ValidationError as failure:
-            raise RunError(f"{path} is damaged: {one_line(failure)}; {ADVICE}") from None
+    def recipe(self) -> Recipe:
+        """The run's recipe, with the parts that all systems' have; `recipe_of` gives it as its system's own."""
+        return self.config.recipe
+
+    def recipe_of(self, kind: type[Kind], recipe: Recipe | None = None) -> Kind:
+        """The run's recipe (or one made of it) as its system's own kind; `RunError` for a run of another system, or
+        where it is damaged."""
+        recipe = recipe or self.recipe
+        system = kind.model_fields["system"].default
+        if recipe.system != system:
+            raise RunError(f"{self.path} is a {recipe.system} run; this needs one of {system}: kqv runs lists all")
+        return parsed(kind, recipe.model_dump(), self.path / CONFIG)
 
     @property
     def tokenizer_file(self) -> Path:
@@ -193,77 +181,50 @@ class Run:
 
     @property
     def checkpoint_file(self) -> Path:
-        """The state to go on from."""
+        """The state to resume from."""
         return self.path / CHECKPOINT
 
     def metrics(self) -> list[dict[str, Any]]:
         """All measurements in order; a line that was cut off by a kill is passed over."""
-        return self._lines(METRICS)
-
-    def add_metrics(self, content: dict[str, Any]) -> None:
-        """Append one measurement."""
-        self._add_line(METRICS, content)
-
-    def cut_metrics(self, step: int) -> None:
-        """Drop measurements made after `step`, and half lines: the run goes on from there and makes them again."""
-        self._cut_lines(METRICS, step)
+        return self._lines(METRICS, measurement)
 
     def samples(self) -> list[dict[str, Any]]:
         """What the model wrote at evaluations, in order: `step` and `text`."""
-        return self._lines(SAMPLES)
+        return self._lines(SAMPLES, sample)
 
-    def add_sample(self, content: dict[str, Any]) -> None:
-        """Append what the model wrote."""
-        self._add_line(SAMPLES, content)
-
-    def cut_samples(self, step: int) -> None:
-        """Drop what was written after `step`, as `cut_metrics`."""
-        if _is_file(self.path / SAMPLES):
-            self._cut_lines(SAMPLES, step)
-
-    def _lines(self, name: str) -> list[dict[str, Any]]:
+    def _lines(self, name: str, of: Callable[[str], Line | None]) -> list[Line]:
         try:
             text = (self.path / name).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return []
         except OSError as failure:
             raise RunError(f"{self.path / name} cannot be read: {reason(failure)}") from None
-        return [measured for line in text.splitlines() if (measured := _measured(line)) is not None]
-
-    def _add_line(self, name: str, content: dict[str, Any]) -> None:
-        try:
-            with (self.path / name).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(content, allow_nan=False) + "\n")
-        except OSError as failure:
-            raise Error(f"cannot write {self.path / name}: {reason(failure)}") from None
-
-    def _cut_lines(self, name: str, step: int) -> None:
-        kept = [line for line in self._lines(name) if line["step"] <= step]
-        write_text(self.path / name, "".join(json.dumps(line) + "\n" for line in kept))
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes from training this run; the system unlocks it when this process ends, however it does.
-
-        `RunError` when another one trains it. Where the system has no such locks, nothing is kept away.
-        """
-        handle = _lock(self.path, shared=False)
-        try:
-            yield
-        finally:
-            if handle is not None:
-                os.close(handle)
+        return [record for line in text.splitlines() if (record := of(line)) is not None]
 
     @property
     def is_training(self) -> bool:
         """Whether a process trains it now."""
         try:
-            handle = _lock(self.path, shared=True)
-        except RunError:
+            directory = Directory(self.path)
+        except Error:
+            return False
+        try:
+            directory.lock(shared=True)
+        except LockedError:
             return True
-        if handle is not None:
-            os.close(handle)
+        finally:
+            directory.close()
         return False
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether there is all that a process left that was killed while it made a new run, and nothing else."""
+        try:
+            names = set(os.listdir(self.path))  # noqa: PTH208 - Path.iterdir raises for a name that is not allowed
+        except (OSError, ValueError):
+            return False
+        marked = any(is_temporary(name, UNFINISHED) for name in names)
+        return marked and all(name in MADE or is_temporary(name) for name in names)
 
     @property
     def changed(self) -> float:
@@ -275,37 +236,8 @@ class Run:
         return max(times)
 
 
-def _measured(line: str) -> dict[str, Any] | None:
-    try:
-        content = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return content if isinstance(content, dict) and isinstance(content.get("step"), int) else None
-
-
 def _is_file(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for a name that is too long or not allowed
-
-
-def _lock(folder: Path, shared: bool) -> int | None:
-    """A handle that holds the folder's lock until it is closed; None where there are no locks."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return None
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise RunError(f"another process is training {folder}; wait for it, or stop it") from None
-    except OSError:  # a file system without locks
-        os.close(handle)
-        return None
-    return handle
 
 
 def list_runs(folder: Path = RUNS) -> list[Run]:
@@ -315,6 +247,20 @@ def list_runs(folder: Path = RUNS) -> list[Run]:
     except OSError:
         return []
     return sorted(found, key=lambda run: (run.changed, run.path), reverse=True)
+
+
+def latest_run(system: str | None = None) -> Run:
+    """The run in `runs` that was trained last, of a system where one is named; `RunError` where there is none."""
+    runs = list_runs()
+    if not runs:
+        raise RunError(f"there is no run yet; {MAKE_ONE}")
+    if system is None:
+        return runs[0]
+    for run in runs:
+        with suppress(Error):  # a damaged run is of no system
+            if run.recipe.system == system:
+                return run
+    raise RunError(f"there is no {system} run yet; make one with: kqv train {system}")
 
 
 def new_path(name: str, folder: Path = RUNS) -> Path:

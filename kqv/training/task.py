@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from kqv.data.text.tokens import Advance
 from kqv.tensors import Tensors
 
 
@@ -37,11 +38,35 @@ class Task(Protocol):
         The loss's mean over all processes is the mean over the step's examples.
         """
 
-    def evaluate(self) -> dict[str, float]:
-        """Scores over the whole validation set, `loss` among them."""
+    def evaluate(self, advance: Advance | None = None) -> dict[str, float]:
+        """Scores over the validation set (of a large one, see `Estimating`), `loss` among them.
+
+        `advance` is told between two parts how much is scored of how much; what it raises ends the evaluation.
+        """
 
     def monitor(self) -> dict[str, float]:
         """What else the recipe wants to be measured at each evaluation, by its name in metrics.jsonl."""
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """A task that may score a fixed sample in place of a large validation set: always the same part, so that the
+    scores of two steps can be compared."""
+
+    evaluated: int
+    """How many examples an evaluation scores."""
+
+    held_out: int
+    """How many there are."""
+
+    def evaluate_less(self, examples: int) -> None:
+        """Score about so many from now on, where a sample is scored at all."""
+
+    def ends_with_all(self, steps: int) -> bool:
+        """Whether, after so many steps, all are scored at the end: where that costs little beside the training."""
+
+    def evaluate_all(self, advance: Advance | None = None) -> dict[str, float]:
+        """Scores over all, as `evaluate`."""
 
 
 @runtime_checkable
@@ -75,8 +100,11 @@ class Counting(Protocol):
 
 
 class Listener(Protocol):
-    """Who watches a training: the command line's progress display, a notebook, a test. What it raises ends the
-    training, with everything saved."""
+    """Who watches a training: the command line's progress display, a notebook, a test.
+
+    What it raises is noted once in the log (of Python's `logging`) and goes no further: what is only shown does not
+    end a training. Ctrl-C does.
+    """
 
     def started(self, step: int, steps: int) -> None:
         """Training begins at `step` of `steps`."""
@@ -86,6 +114,14 @@ class Listener(Protocol):
 
     def evaluated(self, step: int, scores: dict[str, float]) -> None:
         """The validation set was scored."""
+
+
+@runtime_checkable
+class EvaluationListener(Protocol):
+    """A listener that is also told how far an evaluation is."""
+
+    def evaluating(self, done: int, whole: int) -> None:
+        """So many examples are scored, of so many."""
 
 
 @runtime_checkable

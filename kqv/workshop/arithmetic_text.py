@@ -1,4 +1,4 @@
-"""The arithmetic of one number as a few lines: the numbers in their places, and where each is from."""
+"""The arithmetic of one number as a few lines: the numbers in their positions, and where each is from."""
 
 from __future__ import annotations
 

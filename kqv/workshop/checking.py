@@ -11,9 +11,9 @@ from typing import Any
 
 from kqv.errors import Error
 from kqv.files import reason
-from kqv.workshop.catalogue import NAMES, exercise
+from kqv.workshop.catalogue import exercise, names
 from kqv.workshop.diagnosis import judge
-from kqv.workshop.exceptions import place_of
+from kqv.workshop.exceptions import location_of
 from kqv.workshop.exercise import Exercise, Function
 from kqv.workshop.findings import Finding, Report, Verdict
 from kqv.workshop.process import Ended, Limits, run
@@ -37,7 +37,7 @@ def require_file(name: str, file: Path) -> str:
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except FileNotFoundError:
-        raise Error(f"there is no {file} yet; begin with: kqv rebuild {name}") from None
+        raise Error(f"there is no {file} yet; start with: kqv rebuild {name}") from None
     except OSError as failure:
         raise Error(f"{file} cannot be read: {reason(failure)}") from None
 
@@ -71,18 +71,18 @@ def report(chosen: Exercise, ended: Ended, file: Path) -> Report:
 def _unreadable(raised: dict[str, Any]) -> Finding:
     kind, message = raised["type"], raised["message"]
     if kind in ("SyntaxError", "IndentationError", "TabError"):
-        return Finding("unreadable", f"Python cannot read it{place_of(raised)}: {message}")
+        return Finding("unreadable", f"Python cannot read it{location_of(raised)}: {message}")
     if kind in ("ImportError", "ModuleNotFoundError"):
-        wanted = next((name for name in NAMES if f"'{name}'" in message), None)
+        wanted = next((name for name in names() if f"'{name}'" in message), None)
         advice = ("NumPy is all that is needed; another exercise's file can be imported by its name.",)
         if wanted is not None:
-            advice = (f"That exercise is not begun yet: kqv rebuild {wanted}",)
-        return Finding("unreadable", f"an import failed{place_of(raised)}: {message}", advice)
+            advice = (f"That exercise is not started yet: kqv rebuild {wanted}",)
+        return Finding("unreadable", f"an import failed{location_of(raised)}: {message}", advice)
     if kind == "SystemExit":
         return Finding(
-            "unreadable", f"it ended Python when it was read{place_of(raised)}", ("Leave out exit() and quit().",)
+            "unreadable", f"it ended Python when it was read{location_of(raised)}", ("Leave out exit() and quit().",)
         )
-    return Finding("unreadable", f"{kind} when it was read{place_of(raised)}: {message}")
+    return Finding("unreadable", f"{kind} when it was read{location_of(raised)}: {message}")
 
 
 def _verdict(function: Function, said: dict[str, Any], stopped: Finding) -> Verdict:
@@ -90,7 +90,7 @@ def _verdict(function: Function, said: dict[str, Any], stopped: Finding) -> Verd
         return judge(function, said["outcomes"])
     tries = len(function.tries)
     if said.get("empty"):
-        finding = Finding("empty", "the form is still empty: write the body in place of `raise NotImplementedError`")
+        finding = Finding("empty", "the body is still to be written: replace `raise NotImplementedError`")
     elif said.get("missing"):
         finding = Finding("missing", f"the file has no function {function.name}; it should have: def {function.call}:")
     elif "uncallable" in said:
@@ -98,5 +98,5 @@ def _verdict(function: Function, said: dict[str, Any], stopped: Finding) -> Verd
     elif "begun" in said:
         finding = stopped
     else:
-        finding = Finding("stopped", "it was not tried: the one before did not end")
+        finding = Finding("stopped", "not tested: the function before it did not end")
     return Verdict(function.call, tries, 0, finding)

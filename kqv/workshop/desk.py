@@ -1,4 +1,4 @@
-"""The learner's folder: writing a form, putting it back, and never losing what the learner wrote."""
+"""The learner's folder: writing a template, putting it back, and never losing what the learner wrote."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from kqv.errors import Error
 from kqv.files import make_folder, reason, write_text
 from kqv.workshop.catalogue import exercise, require
-from kqv.workshop.form import form
+from kqv.workshop.template import template
 
 DEFAULT = Path("rebuild")
 
@@ -30,29 +30,29 @@ def begin(folder: Path, name: str) -> tuple[Path, bool]:
     if os.path.lexists(path):
         return path, False
     make_folder(folder)
-    write_text(path, form(exercise(name), option(folder)))
+    write_text(path, template(exercise(name), option(folder)))
     return path, True
 
 
 def reset(folder: Path, name: str) -> tuple[Path, Path | None]:
-    """Put the empty form back; what was there is kept beside it. Gives the file, and where the old one is now."""
+    """Put the template back; what was there is kept next to it. Gives the file, and where the old one is now."""
     path = file_of(folder, name)
     kept = None
     if os.path.lexists(path):
         kept = _kept(path)
     else:
         make_folder(folder)
-    write_text(path, form(exercise(name), option(folder)))
+    write_text(path, template(exercise(name), option(folder)))
     return path, kept
 
 
 def _kept(path: Path) -> Path:
-    """Move a file to the first free of NAME.old.py, NAME.old-2.py, …, and give its new place."""
+    """Move a file to the first free of NAME.old.py, NAME.old-2.py, …, and give its new path."""
     number = 1
     while os.path.lexists(old := path.with_name(f"{path.stem}.old{f'-{number}' if number > 1 else ''}.py")):
         number += 1
     try:
         path.rename(old)
     except OSError as failure:
-        raise Error(f"cannot rename {path} to {old.name}: {reason(failure)}; it is left as it was") from None
+        raise Error(f"cannot rename {path} to {old.name}: {reason(failure)}; it is unchanged") from None
     return old

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kqv.workshop.comparing import FLOOR, Differs, compare, parts
+from kqv.workshop.comparison import FLOOR, Differs, compare, parts
 from kqv.workshop.encoding import Foreign, Oversized, decode
 from kqv.workshop.exceptions import explain_raised
 from kqv.workshop.exercise import Case, Function, Mistake
 from kqv.workshop.findings import Finding, Verdict
+from kqv.workshop.general import general_mistakes, likeness
 from kqv.workshop.learner import Outcome, try_cases
 
 _ALIKE = 1e-6  # relative; a learner may write a mistake's arithmetic in another order
@@ -29,10 +30,27 @@ def judge(function: Function, outcomes: Sequence[Outcome]) -> Verdict:
     first = _worst(findings)
     if first is None:
         return Verdict(function.call, len(findings), right, notes=_notes(outcomes))
-    mistake = None if first.kind == "changed" else recognised(function, outcomes)
+    mistake = None if first.mistake else recognised(function, outcomes)
     if mistake is not None:
         first = replace(first, mistake=mistake.name, advice=mistake.advice)
+    elif first.kind == "value" and not first.mistake:
+        alike = _likeness(function, outcomes, expected)
+        first = replace(first, details=(*filter(None, [alike]), *first.details))
     return Verdict(function.call, len(findings), right, first)
+
+
+def _likeness(function: Function, outcomes: Sequence[Outcome], expected: Sequence[Outcome]) -> str:
+    """What all numbers have in common with the right ones, in words; nothing where a try gave other shapes or none."""
+    pairs = []
+    for mine, right in zip(outcomes, expected, strict=True):
+        if "raised" in mine:
+            return ""
+        try:
+            both = [parts(function, decode(outcome["result"])) for outcome in (mine, right)]
+            pairs += [(np.asarray(a.content, float), np.asarray(b.content, float)) for a, b in zip(*both, strict=True)]
+        except (Differs, ValueError, TypeError):
+            return ""
+    return likeness(pairs) if all(a.shape == b.shape for a, b in pairs) else ""
 
 
 def _worst(findings: Sequence[Finding | None]) -> Finding | None:
@@ -43,11 +61,11 @@ def _worst(findings: Sequence[Finding | None]) -> Finding | None:
 
 def _notes(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     warned = {text for outcome in outcomes for text in outcome["warned"] if "underflow" not in text}
-    return tuple(f"NumPy warned: {text}; the result is right all the same" for text in sorted(warned))
+    return tuple(f"NumPy warned: {text}; the result is correct anyway" for text in sorted(warned))
 
 
 def _finding_of(function: Function, case: Case, outcome: Outcome, expected: Any) -> Finding | None:
-    tried = f"tried with {case.title}"
+    tried = f"tested with {case.title}"
     if "raised" in outcome:
         finding = explain_raised(outcome["raised"], case, function)
         return replace(finding, details=(*finding.details, tried))
@@ -70,7 +88,8 @@ def recognised(function: Function, outcomes: Sequence[Outcome]) -> Mistake | Non
     if not any("result" in outcome for outcome in outcomes):
         return None
     with np.errstate(all="ignore"):
-        made = [(mistake, try_cases(mistake.function, function.tries)) for mistake in function.mistakes]
+        known = (*function.mistakes, *general_mistakes(function))
+        made = [(mistake, try_cases(mistake.function, function.tries)) for mistake in known]
         right = try_cases(function.reference, function.tries)
     for matches in (_same, _same_or_right):
         for mistake, theirs in made:

@@ -1,4 +1,4 @@
-"""Runs in the learner's process: trains a network on real digits, with the learner's functions in their places."""
+"""Runs in the learner's process: trains a network on real digits, with the learner's functions in place of kqv's."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import torch
 
 from kqv.data.digits import Pictures, load_digits
 from kqv.errors import Error
+from kqv.workshop.catalogue import exercise
 from kqv.workshop.learner import described, read
-from kqv.workshop.networks import gradients_apart, make_network, operations_of
-from kqv.workshop.plans import plan
+from kqv.workshop.networks import make_network, operation_of
 
 SEED = 1
 Tell = Callable[[dict[str, Any]], None]
@@ -35,20 +35,19 @@ def train(request: dict[str, Any], path: Path, tell: Tell) -> None:
 
 
 def _train(request: dict[str, Any], path: Path, tell: Tell) -> None:
-    name = request["exercise"]
-    chosen = plan(name, request["data"], request["epochs"])
+    chosen = exercise(request["exercise"]).training.with_epochs(request["epochs"], request["data"])
     data = load_digits(request["data"])
     learnt, validated, tested = (pairs(part, len(data.classes)) for part in (data.train, data.validation, data.test))
     torch.manual_seed(SEED)
     random.seed(SEED)
     tell({"started": True})
     mine = read(path)
-    network = make_network(name, mine, chosen, learnt[0][0].shape[0], data.classes)
+    network = make_network(chosen, mine, learnt[0][0].shape[0], data.classes)
     tell({"sizes": list(network.sizes), "data": data.name, "pictures": len(learnt), "epochs": chosen.epochs})
-    if name == "gradient_check":
-        tell({"apart": gradients_apart(network, mine, learnt[: chosen.batch])})
+    if chosen.apart is not None:
+        tell({"apart": chosen.apart(network, mine, learnt[: chosen.batch])})
     begin = time.perf_counter()
-    with operations_of(name, mine):
+    with operation_of(chosen, mine):
         for epoch in range(1, chosen.epochs + 1):
             network.SGD(learnt, 1, chosen.batch, chosen.eta)
             right = int(network.evaluate(validated))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from kqv.arithmetic import Expression, Operand
 from kqv.dimensions import VOCABULARY, label
+
+if TYPE_CHECKING:
+    from kqv.operations import Operation, Pair
 
 Matrix = Any
 """A NumPy array of float64: NumPy itself calls most of its results Any, and references are to read plainly."""
@@ -98,7 +102,7 @@ class Mistake:
 
 
 Derivation = Callable[[Inputs, int, tuple[int, ...]], Expression]
-"""The arithmetic of one number that comes out: from the inputs, the place among the results, and the index there."""
+"""The arithmetic of one number that comes out: from the inputs, the position among the results, and the index there."""
 
 
 @dataclass(frozen=True)
@@ -132,17 +136,51 @@ class Function:
         return tuple(self.cases())
 
 
+Methods = Mapping[str, Callable[..., Any]]
+
+MNIST_EPOCHS = 3
+"""Fifty thousand pictures, one by one in Python, take some seconds an epoch; three are enough to read digits."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the textbook's network is trained with the learner's functions; `part` says what they do in it.
+
+    The learner's functions come in by `methods`, which gives methods of the network that call them, or by `operation`,
+    which gives an operation of kqv and the pair of functions that computes it instead. `apart`, if any, measures how
+    far the learner's gradient is from kqv's before the first epoch. All three are given the learner's module.
+    """
+
+    part: str
+    hidden: tuple[int, ...] = (30,)
+    epochs: int = 8
+    batch: int = 10
+    eta: float = 3.0
+    cost: Literal["quadratic", "cross-entropy"] = "quadratic"
+    methods: Callable[[ModuleType], Methods] | None = None
+    operation: Callable[[ModuleType], tuple[Operation, Pair]] | None = None
+    apart: Callable[[Any, ModuleType, Any], float] | None = None
+
+    def with_epochs(self, epochs: int | None, data: str | None) -> Training:
+        """The same with other epochs where they are given; fewer than usual on data that is not embedded."""
+        usual = self.epochs if data is None or data == "digits8x8" else min(self.epochs, MNIST_EPOCHS)
+        return replace(self, epochs=usual if epochs is None else epochs)
+
+
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: one or more functions in one file."""
+    """An exercise: one or more functions in one file; those with a smaller `order` come before it."""
 
     name: str
+    order: int
+    title: str
     task: str
     functions: tuple[Function, ...]
     hints: tuple[str, str, str]
     source: str
+    training: Training
     imports: str = ""
-    """A line that the form has below `import numpy as np`: what the learner may use."""
+    """Lines that the template has below `import numpy as np`: what the learner may use."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +200,7 @@ class ArraySource:
         return f"{self.name}[{','.join(map(str, index))}]" if index else self.name
 
     def read(self, axes: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """The elements at the outer product of the places."""
+        """The elements at the outer product of the positions."""
         return self.array[np.ix_(*axes)] if axes else self.array
 
 

@@ -1,4 +1,4 @@
-"""Runs in the learner's process: reads his file, calls its functions, and says what came back.
+"""Runs in the learner's process: reads their file, calls its functions, and says what came back.
 
 Nothing here imports what is slow, so that a check answers at once.
 """
@@ -71,12 +71,12 @@ def described(failure: BaseException, path: Path | None) -> dict[str, Any]:
     """What was raised: type, message, and the last line of the learner's own files with the shapes that stand in it."""
     found: dict[str, Any] = {"type": type(failure).__name__, "message": str(failure)[:500]}
     if isinstance(failure, SyntaxError) and failure.lineno is not None:
-        place = {
+        position = {
             "file": Path(failure.filename or "").name,
             "line": failure.lineno,
             "text": (failure.text or "").strip(),
         }
-        return found | {"message": failure.msg} | place
+        return found | {"message": failure.msg} | position
     folder = None if path is None else path.parent
     for frame, line in reversed(list(traceback.walk_tb(failure.__traceback__))):
         file = Path(frame.f_code.co_filename)
@@ -105,7 +105,7 @@ def _shapes(text: str, frame: types.FrameType) -> dict[str, list[int]]:
 
 
 def is_empty(path: Path, name: str) -> bool:
-    """Whether a function of the file still is the form's: a description and `raise NotImplementedError`, or `...`."""
+    """Whether a function is as in the template: a description and `raise NotImplementedError`, or `...`."""
     body = ast.parse(path.read_text(encoding="utf-8-sig")).body
     written = [node for node in body if isinstance(node, ast.FunctionDef) and node.name == name]
     return bool(written) and all(_says_nothing(statement) for statement in written[-1].body)  # the last one counts

@@ -1,4 +1,4 @@
-"""How far a learner has come: one small JSON file in his folder."""
+"""How far a learner has come: one small JSON file in their folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kqv.errors import DataError, Error
 from kqv.files import make_folder, reason, write_json
-from kqv.workshop.catalogue import NAMES, TITLES
+from kqv.workshop.catalogue import exercises, names
 from kqv.workshop.desk import option
 
 FILE = "progress.json"
@@ -52,7 +52,7 @@ class Progress(BaseModel):
 
     def next_one(self, folder: Path) -> str | None:
         """The first exercise that is not passed; None where all are."""
-        return next((name for name in NAMES if self.state(name, folder) != "passed"), None)
+        return next((name for name in names() if self.state(name, folder) != "passed"), None)
 
 
 def read(folder: Path) -> Progress:
@@ -69,7 +69,7 @@ def read(folder: Path) -> Progress:
         raise Error(f"{path} cannot be read: {reason(failure)}") from None
     except (ValueError, RecursionError):  # no JSON, or (pydantic's ValidationError) no progress
         raise DataError(
-            f"{path} is damaged; `kqv rebuild repair{option(folder)}` sets it aside and checks your files anew"
+            f"{path} is damaged; `kqv rebuild repair{option(folder)}` sets it aside and checks your files again"
         ) from None
 
 
@@ -92,9 +92,9 @@ def set_aside(folder: Path) -> Path | None:
 
 def summary(progress: Progress, folder: Path) -> dict[str, Any]:
     """The progress for JSON: every exercise with its state, and which comes next."""
-    exercises = [
-        {"name": name, "title": title, "state": progress.state(name, folder)}
+    records = [
+        {"name": name, "title": exercise.title, "state": progress.state(name, folder)}
         | progress.exercises.get(name, Record()).model_dump(include={"checks", "hints", "accuracy", "data"})
-        for name, title in TITLES.items()
+        for name, exercise in exercises().items()
     ]
-    return {"exercises": exercises, "next": progress.next_one(folder)}
+    return {"exercises": records, "next": progress.next_one(folder)}

@@ -43,7 +43,8 @@ def train(
         if "error" in event:
             raise Error(event["error"])
         if "raised" in event:
-            raise Error(f"the training stopped: {explain_raised(event['raised']).headline}")
+            found = explain_raised(event["raised"])
+            raise Error(f"the training stopped: {'. '.join([found.headline, *found.details])}")
         told |= event
     if ended.problem:
         raise Error(". ".join([f"the training did not end: {ended.problem}", *where_in(ended.trace, file)]))

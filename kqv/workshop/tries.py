@@ -16,7 +16,7 @@ def numbers(seed: int, *shape: int) -> Matrix:
     return np.round(np.random.default_rng(seed).normal(size=shape), 2) + 0.0  # −0 becomes 0
 
 
-def shares(seed: int, *shape: int) -> Matrix:
+def between(seed: int, *shape: int) -> Matrix:
     """Numbers between 0.05 and 0.95, as activations have them."""
     return np.round(np.random.default_rng(seed).uniform(0.05, 0.95, size=shape), 2)
 
@@ -32,8 +32,8 @@ def network(seed: int, sizes: Sequence[int]) -> dict[str, Any]:
     """Weights `[out, in]` and biases `[out, 1]` of a network with layers of these sizes."""
     pairs = list(pairwise(sizes))
     return {
-        "weights": [numbers(seed + place, outputs, inputs) for place, (inputs, outputs) in enumerate(pairs)],
-        "biases": [numbers(seed + 50 + place, outputs, 1) for place, (_, outputs) in enumerate(pairs)],
+        "weights": [numbers(seed + position, outputs, inputs) for position, (inputs, outputs) in enumerate(pairs)],
+        "biases": [numbers(seed + 50 + position, outputs, 1) for position, (_, outputs) in enumerate(pairs)],
     }
 
 
@@ -50,8 +50,8 @@ def columns(seeds: Sequence[int], *names: str, size: int = 4) -> list[Case]:
     """Tries whose inputs are all columns of `size` numbers."""
     return [
         Case(
-            f"columns of {size + place} numbers",
-            {name: numbers(seed + 10 * at, size + place, 1) for at, name in enumerate(names)},
+            f"columns of {size + position} numbers",
+            {name: numbers(seed + 10 * at, size + position, 1) for at, name in enumerate(names)},
         )
-        for place, seed in enumerate(seeds)
+        for position, seed in enumerate(seeds)
     ]

@@ -66,9 +66,9 @@ def test_probabilities_are_those_of_the_definition(order: int) -> None:
     other[20] = 5  # which training never saw
     counts = counted(train.tolist(), order)
     found = KneserNey(train, 6, order).probabilities(other)
-    for place, share in enumerate(found):
-        history = tuple(other[max(0, place - order + 1) : place].tolist())
-        assert share == pytest.approx(reference(counts, history, int(other[place]), 6), rel=1e-12)
+    for position, share in enumerate(found):
+        history = tuple(other[max(0, position - order + 1) : position].tolist())
+        assert share == pytest.approx(reference(counts, history, int(other[position]), 6), rel=1e-12)
 
 
 @pytest.mark.parametrize("order", [1, 2, 4, 5])
@@ -76,8 +76,8 @@ def test_probabilities_are_those_of_the_definition(order: int) -> None:
 def test_the_probabilities_of_all_next_tokens_sum_to_1(order: int, length: int) -> None:
     model, others = KneserNey(text(length), 6, order), text(30, seed=3)
     others[10] = 5
-    for place in range(len(others)):
-        beginnings = [np.append(others[:place], np.uint16(token)) for token in range(6)]
+    for position in range(len(others)):
+        beginnings = [np.append(others[:position], np.uint16(token)) for token in range(6)]
         shares = [model.probabilities(beginning)[-1] for beginning in beginnings]
         assert min(shares) > 0
         assert sum(shares) == pytest.approx(1, abs=1e-12)

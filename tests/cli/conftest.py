@@ -17,8 +17,8 @@ import torch
 
 from kqv.cli.main import main
 from kqv.data.digits import DigitData
-from kqv.training.digits import start
-from kqv.training.recipes import DIGITS_RECIPES, DigitsRecipe
+from kqv.systems.digits.recipes import DIGITS_RECIPES, DigitsRecipe
+from kqv.systems.digits.start import start
 
 
 @pytest.fixture(autouse=True)
@@ -73,14 +73,14 @@ def kqv(here: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome
 def small(monkeypatch: pytest.MonkeyPatch, small_recipe: DigitsRecipe) -> None:
     """The default recipe is a small one."""
     monkeypatch.setitem(DIGITS_RECIPES, "digits", lambda: small_recipe)
-    monkeypatch.setattr("kqv.training.recipes.digits", lambda: small_recipe)
+    monkeypatch.setattr("kqv.systems.digits.recipes.digits", lambda: small_recipe)
 
 
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on all of the embedded digits, of a small recipe; to be copied, not changed."""
     from kqv.data.digits import load_digits
-    from kqv.training.recipes import DigitsPlan, NetworkPlan, TrainingPlan
+    from kqv.systems.digits.recipes import DigitsPlan, NetworkPlan, TrainingPlan
 
     recipe = DigitsRecipe(
         name="digits",

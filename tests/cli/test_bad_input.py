@@ -23,7 +23,7 @@ WORDS = {
     "unknown command": (["frobnicate"], 2, "frobnicate"),
     "unknown system": (["train", "cats"], 2, "cats"),
     "unknown option": (["train", "digits", "--frob"], 2, "--frob"),
-    "missing argument": (["evaluate"], 2, "RUN"),
+    "missing argument": (["evaluate"], 2, "MODEL"),
     "missing picture": (["classify", "latest"], 2, "PICTURE"),
     "option without its value": (["train", "digits", "--seed"], 2, "--seed"),
     "negative seed": (["train", "digits", "--seed", "-1"], 2, "--seed"),
@@ -40,8 +40,12 @@ WORDS = {
     "text as pictures": (["train", "digits", "--data", "shakespeare"], 1, "has no labelled pictures"),
     "unknown run": (["train", "digits", "--resume", "nowhere"], 1, "there is no run 'nowhere'"),
     "unknown run to start from": (["train", "digits", "--from", "nowhere"], 1, "there is no run 'nowhere'"),
-    "resume with a recipe": (["train", "digits", "--resume", "x", "--recipe", "nielsen"], 1, "--resume goes on"),
-    "resume with a seed": (["train", "digits", "--resume", "x", "--seed", "3"], 1, "--resume goes on"),
+    "resume with a recipe": (
+        ["train", "digits", "--resume", "x", "--recipe", "nielsen"],
+        1,
+        "--resume keeps the recipe",
+    ),
+    "resume with a seed": (["train", "digits", "--resume", "x", "--seed", "3"], 1, "--resume keeps the recipe"),
     "unknown run to evaluate": (["evaluate", "nowhere"], 1, "kqv train digits"),
     "no run yet": (["evaluate", "latest"], 1, "there is no run yet; make one with: kqv train digits"),
     "impossible name": (["evaluate", "x" * 5000], 1, "there is no run"),
@@ -79,8 +83,8 @@ def picture_of(content: bytes) -> Callable[[Path], None]:
 
 PICTURES = {
     "missing": (lambda path: None, "cannot be read"),
-    "empty file": (picture_of(b""), "no picture"),
-    "a text": (picture_of(b"I am a seven"), "is no picture that can be read"),
+    "empty file": (picture_of(b""), "not a readable picture"),
+    "a text": (picture_of(b"I am a seven"), "is not a readable picture"),
     "half a picture": (lambda path: path.write_bytes(Path("digit.png").read_bytes()[:60]), "damaged"),
     "a folder": (Path.mkdir, "is a folder; give the picture files in it"),
 }
@@ -141,13 +145,13 @@ def test_damaged_data_files(damage: str, kqv: Kqv, here: Path, monkeypatch: pyte
 def test_out_where_something_stands(kqv: Kqv, run: Path, picture: Path) -> None:
     before = {path: path.read_bytes() for path in run.iterdir()}
     said = kqv("train", "digits", "--out", run).problem
-    assert f"{run} is not empty; choose another --out, or go on with the run in it: --resume {run}" in said
+    assert f"{run} is not empty; choose another --out, or resume the run in it: --resume {run}" in said
     assert "is a file; choose another --out" in kqv("train", "digits", "--out", picture).problem
     assert "a part of the path is a file" in kqv("train", "digits", "--out", picture / "run").problem
     assert {path: path.read_bytes() for path in run.iterdir()} == before
 
 
-def test_places_that_nobody_can_write_to(kqv: Kqv, here: Path) -> None:
+def test_positions_that_nobody_can_write_to(kqv: Kqv, here: Path) -> None:
     assert "cannot make the folder /proc/run" in kqv("train", "digits", "--out", "/proc/run").problem
     (here / "runs").write_text("not a folder")
     assert "cannot make the folder runs: a file of that name stands there" in kqv("train", "digits").problem
@@ -159,7 +163,7 @@ def test_a_read_only_disk(kqv: Kqv, small: None, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     said = kqv("train", "digits").problem
-    assert "cannot make the folder runs: the disk is read-only; choose another place" in said
+    assert "cannot make the folder runs: the disk is read-only; choose another location" in said
 
 
 def test_a_run_that_was_killed_while_it_was_made(kqv: Kqv, run: Path) -> None:
@@ -195,7 +199,7 @@ def test_a_damaged_run(name: str, content: bytes, kqv: Kqv, run: Path, picture: 
 
 def test_memory_that_is_not_enough(kqv: Kqv, small_recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     huge = small_recipe.model_copy(update={"model": small_recipe.model.model_copy(update={"hidden": (10**13,)})})
-    monkeypatch.setattr("kqv.training.recipes.digits", lambda: huge)
+    monkeypatch.setattr("kqv.systems.digits.recipes.digits", lambda: huge)
     said = kqv("train", "digits").problem
     assert "not enough memory: close other programs, or take a smaller recipe or less data" in said
     assert not list(Path("runs").iterdir()), "nothing is left of it"
@@ -215,21 +219,21 @@ def test_output_to_a_full_disk(here: Path) -> None:
 @pytest.fixture
 def little_disk(here: Path) -> Iterator[Callable[[int], Path]]:
     """A function that mounts a disk of so many bytes, or makes it larger; skips where only root may."""
-    place = here / "disk"
+    position = here / "disk"
     mounted = []
 
     def mount(size: int) -> Path:
-        place.mkdir(exist_ok=True)
+        position.mkdir(exist_ok=True)
         how = f"{'remount,' if mounted else ''}size={size}"
-        words = ["mount", "-t", "tmpfs", "-o", how, "kqv-test", str(place)]
+        words = ["mount", "-t", "tmpfs", "-o", how, "kqv-test", str(position)]
         if os.geteuid() or subprocess.run(words, capture_output=True, check=False).returncode:
             pytest.skip("disks can be mounted by root only")
-        mounted.append(place)
-        return place
+        mounted.append(position)
+        return position
 
     yield mount
     if mounted:
-        subprocess.run(["umount", str(place)], check=True)
+        subprocess.run(["umount", str(position)], check=True)
 
 
 def test_a_full_disk(
@@ -237,33 +241,33 @@ def test_a_full_disk(
 ) -> None:
     """The first checkpoint fits, and the first with the optimizer's moments does not; with more room it goes on."""
     wide = small_recipe.model_copy(update={"model": small_recipe.model.model_copy(update={"hidden": (512,)})})
-    monkeypatch.setattr("kqv.training.recipes.digits", lambda: wide)
+    monkeypatch.setattr("kqv.systems.digits.recipes.digits", lambda: wide)
     assert kqv("train", "digits", "--out", "whole").status == 0
     weights = Path("whole/model.safetensors").stat().st_size
     random = Path("whole/checkpoint.safetensors").stat().st_size - 3 * weights
     pages = 4096 * 16
     assert weights > pages
-    place = little_disk(3 * weights + 2 * random + pages) / "run"
+    position = little_disk(3 * weights + 2 * random + pages) / "run"
     monkeypatch.setenv("KQV_CHECKPOINT_SECONDS", "0")
-    done = kqv("train", "digits", "--out", place)
+    done = kqv("train", "digits", "--out", position)
     assert done.status == 1
     said = done.err.splitlines()[-1]
     assert "the disk is full; free some space; what was there before is kept; the state of step" in said
-    assert said.endswith(f"go on with: kqv train digits --resume {place}")
-    assert kqv("evaluate", place).status == 0
+    assert said.endswith(f"resume with: kqv train digits --resume {position}")
+    assert kqv("evaluate", position).status == 0
     little_disk(10 * (weights + random + pages))
-    assert kqv("train", "digits", "--resume", place).status == 0
-    assert (place / "model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
+    assert kqv("train", "digits", "--resume", position).status == 0
+    assert (position / "model.safetensors").read_bytes() == Path("whole/model.safetensors").read_bytes()
 
 
 def test_a_disk_that_is_full_from_the_start(kqv: Kqv, small: None, little_disk: Callable[[int], Path]) -> None:
-    place = little_disk(4096 * 2)
-    assert "the disk is full; free some space" in kqv("train", "digits", "--out", place / "run").problem
-    assert not list(place.iterdir())
+    position = little_disk(4096 * 2)
+    assert "the disk is full; free some space" in kqv("train", "digits", "--out", position / "run").problem
+    assert not list(position.iterdir())
 
 
 def test_a_full_disk_for_who_is_not_root(kqv: Kqv, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    save, saves = tensors.save_file, []
+    save, saves = tensors.write_to, []
 
     def refuse_later(*given: Any, **options: Any) -> None:
         saves.append(given)
@@ -272,8 +276,8 @@ def test_a_full_disk_for_who_is_not_root(kqv: Kqv, small: None, monkeypatch: pyt
         save(*given, **options)
 
     monkeypatch.setenv("KQV_CHECKPOINT_SECONDS", "0")
-    monkeypatch.setattr(tensors, "save_file", refuse_later)
+    monkeypatch.setattr(tensors, "write_to", refuse_later)
     said = kqv("train", "digits", "--out", "one").err.splitlines()[-1]
     assert "the disk is full; free some space" in said
-    assert said.endswith("the state of step 5 is kept in one; go on with: kqv train digits --resume one")
+    assert said.endswith("the state of step 5 is kept in one; resume with: kqv train digits --resume one")
     monkeypatch.undo()

@@ -51,7 +51,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "given.txt has no text, it is empty; give a longer text"),
     "picture": (picture(), "given.txt is a picture (PNG), by its first bytes; give a text"),
     "archive": (archive(), "given.txt is a ZIP archive"),
-    "all bytes": (bytes(range(256)), "given.txt is no text: byte 0 is zero; give text files in UTF-8"),
+    "all bytes": (bytes(range(256)), "given.txt is not text: byte 0 is zero; give text files in UTF-8"),
     "another encoding": (TEXT.encode("latin-1"), "is 0xf6, which fits no character; save it as UTF-8"),
     "shorter than the context": (b"too short", "the training text has 8 tokens, and the context of"),
 }
@@ -66,7 +66,7 @@ def test_files_that_are_no_text_to_train_on(case: str, kqv: Kqv, here: Path) -> 
     assert not Path("runs").exists() or not list(Path("runs").iterdir()), "nothing is left of a run that could not be"
 
 
-def test_places_without_texts(kqv: Kqv, one: Path) -> None:
+def test_positions_without_texts(kqv: Kqv, one: Path) -> None:
     Path("nothing").mkdir()
     Path("pictures").mkdir()
     Path("pictures", "a.png").write_bytes(picture())
@@ -74,10 +74,10 @@ def test_places_without_texts(kqv: Kqv, one: Path) -> None:
         "nowhere": "no text is called 'nowhere', and no file or folder is there; give python-docs, shakespeare or",
         "nothing": "nothing has no text: expected files .txt, .md, .py and the like, found none; add some",
         "pictures": "pictures has no text: expected files .txt, .md, .py and the like, found 1 of other kinds; add",
-        "mnist": "mnist is no text; give python-docs, shakespeare or",
+        "mnist": "mnist is not text; give python-docs, shakespeare or",
     }
-    for place, message in messages.items():
-        for words in (["train", "gpt", "--data", place], ["evaluate", one, "--data", place]):
+    for position, message in messages.items():
+        for words in (["train", "gpt", "--data", position], ["evaluate", one, "--data", position]):
             assert message in kqv(*words).problem
 
 
@@ -113,9 +113,9 @@ WEIGHTS, STATE, VOCABULARY = "model.safetensors", "checkpoint.safetensors", "tok
 DAMAGE: dict[str, tuple[Callable[[Path], None], list[str], str]] = {
     "weights cut": (replaced(WEIGHTS, lambda found: found[:2000]), READ, f"one/{WEIGHTS} is damaged"),
     "weights gone": (replaced(WEIGHTS, lambda _: None), READ, f"one/{WEIGHTS} is missing"),
-    "weights of another": (of_other(WEIGHTS), READ, "tokens.weight has shape ["),
+    "weights of another": (of_other(WEIGHTS), READ, "does not belong to this run"),
     "state cut": (replaced(STATE, lambda found: found[:2000]), ["resume", "trace"], f"one/{STATE} is damaged"),
-    "state of another": (of_other(STATE), ["resume"], "tokens.weight has shape ["),
+    "state of another": (of_other(STATE), ["resume"], "does not belong to this run"),
     "vocabulary cut": (replaced(VOCABULARY, lambda found: found[:200]), [*READ, "resume"], "tokenizer.json is damaged"),
     "vocabulary gone": (
         replaced(VOCABULARY, lambda _: None), [*READ, "resume"], f"there is no tokenizer one/{VOCABULARY}; restore it",
@@ -142,16 +142,16 @@ def test_runs_that_are_others_or_none(kqv: Kqv, one: Path, finished_run: Path) -
     for name in ("generate", "from"):
         assert "digits is a digits run; this needs one of gpt" in kqv(*commands(Path("digits"))[name]).problem
     resumed = kqv(*commands(Path("digits"))["resume"]).problem
-    assert "digits is a digits run; go on with it by: kqv train digits --resume digits" in resumed
+    assert "digits is a digits run; resume it with: kqv train digits --resume digits" in resumed
     assert "one is a gpt run; this needs one of digits" in kqv("classify", one, "a.png").problem
     assert "one is a gpt run; this needs one of digits" in kqv("train", "digits", "--from", one).problem
     Path("folder").mkdir()
-    for place, said in (
+    for position, said in (
         ("folder", "folder is a folder without config.json, so it holds no run"),
         ("one.txt", "there is no run 'one.txt'"),
         ("nowhere", "there is no run 'nowhere'"),
     ):
-        for words in commands(Path(place)).values():
+        for words in commands(Path(position)).values():
             assert said in kqv(*words).problem
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kqv.experiments.digits import DIGITS_EXPERIMENTS
-from kqv.training.recipes import DIGITS_RECIPES
+from kqv.systems.digits.recipes import DIGITS_RECIPES
 from kqv.training.run import Run
 
 Kqv = Callable[..., Any]
@@ -48,7 +48,7 @@ def test_every_variant_is_trained_and_the_figure_is_written(name: str, kqv: Kqv,
     for row, variant in zip(done.json["variants"], experiment.variants, strict=True):
         run = Run(Path(row["run"]))
         assert row["run"] == f"out/{variant.recipe.name}"
-        assert run.recipe.model == variant.recipe.model
+        assert run.recipe_of(type(variant.recipe)).model == variant.recipe.model
         assert (run.recipe.data.name, run.recipe.training.steps) == ("digits8x8", 60)
         scored = [line for line in run.metrics() if "validation_accuracy" in line]
         assert row["validation_accuracy"] == scored[-1]["validation_accuracy"]
@@ -97,12 +97,12 @@ def test_without_json_a_table_and_the_answer_are_said(kqv: Kqv, here: Path) -> N
         assert f"{100 * scores[-1]['training_accuracy']:.1f} %" in row
         assert f"{scores[-1]['validation_loss']:.3f}" in row
         assert path in "".join(done.out.split())  # a narrow table folds it
-    assert "drawn in runs/slow-learning-1.png" in done.out
+    assert "figure written to runs/slow-learning-1.png" in done.out
     assert Path("runs/slow-learning-1.png").read_bytes().startswith(PNG)
     assert "validation loss" in done.err, "progress is told, but on standard error"
 
 
-def test_seed_and_place_of_the_figure_can_be_said(kqv: Kqv, here: Path) -> None:
+def test_seed_and_position_of_the_figure_can_be_said(kqv: Kqv, here: Path) -> None:
     found = []
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         words = ("train", "digits", "--recipe", "slow-learning", "--data", "digits8x8", "--steps", 5, "--json")
@@ -176,7 +176,7 @@ def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_trained(
     assert not list(here.iterdir())
 
 
-def test_a_variant_whose_place_is_taken_is_refused_and_nothing_is_overwritten(kqv: Kqv, here: Path) -> None:
+def test_a_variant_whose_position_is_taken_is_refused_and_nothing_is_overwritten(kqv: Kqv, here: Path) -> None:
     words = ("train", "digits", "--recipe", "slow-learning", "--data", "digits8x8", "--steps", 3, "--out", "out")
     assert kqv(*words).status == 0
     before = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}

@@ -17,6 +17,7 @@ from text_runs import CONTEXT, make_run
 
 from kqv.cli import generate as command
 from kqv.tensors import read_tensors, write_tensors
+from kqv.training.run import Run
 
 Kqv = Callable[..., Any]
 
@@ -62,9 +63,12 @@ def test_of_a_long_prompt_the_end_is_read_and_that_is_said(kqv: Kqv, run: Path) 
 def test_the_best_weights_are_used_where_they_are_asked_for(kqv: Kqv, run: Path) -> None:
     weights, header = read_tensors(run / "model.safetensors")
     torch.manual_seed(5)
-    write_tensors(run / "best.safetensors", {name: torch.randn_like(value) for name, value in weights.items()}, header)
+    others = {name: torch.randn_like(value) for name, value in weights.items()}
+    write_tensors(run / "best.safetensors", others, header, Run(run).identity)
     words = ["generate", run, "--prompt", "12", "--tokens", "20"]
-    assert kqv(*words, "--best").out != kqv(*words).out
+    best = kqv(*words, "--best")
+    assert best.status == 0
+    assert best.out != kqv(*words).out
     shutil.copy(run / "model.safetensors", run / "best.safetensors")
     assert kqv(*words, "--best").out == kqv(*words).out
 

@@ -12,8 +12,9 @@ import pytest
 import torch
 from text_runs import make_run
 
+from kqv.models.architecture import Architecture
+from kqv.systems.gpt.recipes import GPT_RECIPES, GPTRecipe, TextPlan
 from kqv.tensors import read_tensors, write_tensors
-from kqv.training.gpt_recipes import GPT_RECIPES, GPTPlan, GPTRecipe, TextPlan
 from kqv.training.plans import TrainingPlan
 from kqv.training.run import Run
 
@@ -24,11 +25,11 @@ TEXT = "".join(f"{number} mal {number} ist {number * number}: schön!\n" for num
 def trained(kqv: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command line, where a small GPT was trained on a text file: runs/gpt-text.txt-1."""
     small = GPTRecipe(
-        name="gpt", model=GPTPlan(blocks=1, heads=2, model=16, context=16), data=TextPlan(),
+        name="gpt", model=Architecture(blocks=1, heads=2, width=16, context=16), data=TextPlan(),
         training=TrainingPlan(learning_rate=1e-2, batch=8, steps=30),
     )  # fmt: skip
     monkeypatch.setitem(GPT_RECIPES, "gpt", lambda *_: small)
-    monkeypatch.setattr("kqv.training.gpt_recipes.gpt", lambda *_: small)
+    monkeypatch.setattr("kqv.systems.gpt.recipes.gpt", lambda *_: small)
     Path("text.txt").write_text(TEXT, encoding="utf-8")
     done = kqv("train", "gpt", "--data", "text.txt", "--steps", "30")
     assert done.status == 0, done.err
@@ -48,6 +49,16 @@ def test_a_text_is_written_and_scored(trained: Any) -> None:
     assert scores["split"] == "validation"
     assert scores["tokens"] == len(TEXT) - int(0.9 * len(TEXT)) - 1
     assert set(scores) >= {"loss", "perplexity", "bits_per_byte"}
+
+
+def test_a_trace_without_a_text_says_which_it_took(trained: Any) -> None:
+    shown = " ".join(trained("trace", "latest").out.split())
+    assert "the held-out text's beginning, '" in shown
+    assert "held-out" not in trained("trace", "latest", "12").out
+
+
+def test_one_step_is_not_several(trained: Any) -> None:
+    assert "Trained 1 step in" in trained("train", "gpt", "--data", "text.txt", "--steps", 1).out
 
 
 def test_choices_are_shown(trained: Any) -> None:
@@ -92,7 +103,7 @@ def test_of_blocks_that_are_alike_one_is_shown(kqv: Any, here: Path) -> None:
     assert "as blocks.0" not in whole
 
 
-def test_runs_lists_the_loss_and_how_to_go_on(trained: Any) -> None:
+def test_runs_lists_the_loss_and_how_to_resume(trained: Any) -> None:
     run = Path("runs/gpt-text.txt-1")
     loss = Run(run).metrics()[-1]["validation_loss"]
     assert f"loss {loss:.4f}" in trained("runs").out
@@ -100,8 +111,8 @@ def test_runs_lists_the_loss_and_how_to_go_on(trained: Any) -> None:
     config["recipe"]["training"]["steps"] = 1000
     (run / "config.json").write_text(json.dumps(config))
     assert trained("runs").out.splitlines()[-1].endswith(f"kqv train gpt --resume {run}")
-    wrong = trained("train", "digits", "--resume", "latest").problem
-    assert f"{run} is a gpt run; go on with it by: kqv train gpt --resume latest" in wrong
+    wrong = trained("train", "digits", "--resume", str(run)).problem
+    assert f"{run} is a gpt run; resume it with: kqv train gpt --resume" in wrong
 
 
 def test_the_best_weights_are_scored(trained: Any) -> None:
@@ -109,7 +120,7 @@ def test_the_best_weights_are_scored(trained: Any) -> None:
     run = Run(Path("runs/gpt-text.txt-1"))
     last = trained("evaluate", "latest", "--json").json["loss"]
     weights = {name: torch.zeros_like(tensor) for name, tensor in read_tensors(run.model_file)[0].items()}
-    write_tensors(run.best_file, weights)
+    write_tensors(run.best_file, weights, {}, run.identity)
     best = trained("evaluate", "latest", "--best", "--json").json["loss"]
     assert best == pytest.approx(math.log(run.config.recipe.data.vocab)), "all tokens are equally likely"
     assert trained("evaluate", "latest", "--json").json["loss"] == last
@@ -177,7 +188,7 @@ def test_it_goes_on_and_starts_from_another(trained: Any) -> None:
 
 def test_what_cannot_be_is_said_in_one_line(trained: Any) -> None:
     assert "U+0416" in trained("generate", "latest", "--prompt", "Ж").problem
-    assert "is a gpt run; this needs one of digits" in trained("classify", "latest", "text.txt").problem
+    assert "is a gpt run; this needs one of digits" in trained("classify", "runs/gpt-text.txt-1", "text.txt").problem
     assert "no such figure" in trained("evaluate", "latest", "--plot", "x.png").problem
     assert "temperature" in trained("generate", "latest", "--prompt", "1", "--temperature", "nan").problem
     Path("empty.txt").write_text("", encoding="utf-8")
@@ -193,19 +204,19 @@ def test_what_cannot_be_is_said_in_one_line(trained: Any) -> None:
     assert "there is no tokenizer" in trained("generate", "latest", "--prompt", "1").problem
 
 
-@pytest.mark.parametrize(("steps", "said"), [(120, "dropout 0.2, so that a text"), (6, "")])
+@pytest.mark.parametrize(("steps", "said"), [(120, "dropout 0.2 against overfitting"), (6, "")])
 def test_a_text_that_is_seen_often_is_trained_with_dropout_and_that_is_said(
     steps: int, said: str, kqv: Any, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = GPTRecipe(
-        name="gpt", model=GPTPlan(blocks=1, heads=2, model=16, context=16, dropout=None), data=TextPlan(),
+        name="gpt", model=Architecture(blocks=1, heads=2, width=16, context=16, dropout=None), data=TextPlan(),
         training=TrainingPlan(learning_rate=1e-2, batch=64, steps=1),
     )  # fmt: skip
-    monkeypatch.setattr("kqv.training.gpt_recipes.gpt", lambda *_: small)
+    monkeypatch.setattr("kqv.systems.gpt.recipes.gpt", lambda *_: small)
     Path("text.txt").write_text(TEXT, encoding="utf-8")
     done = kqv("train", "gpt", "--data", "text.txt", "--steps", steps)
     assert done.status == 0, done.err
     shown = " ".join((done.out + done.err).split())
     assert said in shown
     assert ("dropout" in shown) == bool(said)
-    assert Run.find("latest").recipe.model.model_dump()["dropout"] == (0.2 if said else 0.0)
+    assert Run.find("latest").recipe.model_dump()["model"]["dropout"] == (0.2 if said else 0.0)

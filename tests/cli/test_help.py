@@ -12,8 +12,8 @@ import typer
 
 from kqv import __version__
 from kqv.cli.main import app
-from kqv.training.gpt_recipes import GPT_RECIPES
-from kqv.training.recipes import DIGITS_RECIPES
+from kqv.systems.digits.recipes import DIGITS_RECIPES
+from kqv.systems.gpt.recipes import GPT_RECIPES
 
 Kqv = Callable[..., Any]
 

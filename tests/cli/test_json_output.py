@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+import kqv as package
+from kqv.cli.json_output import print_json
 
 Kqv = Callable[..., Any]
 
@@ -20,10 +26,10 @@ def test_train(kqv: Kqv, small: None) -> None:
 
 def test_evaluate(kqv: Kqv, run: Path) -> None:
     scores = kqv("evaluate", run, "--json").json
-    assert scores.keys() == {"run", "data", "split", "pictures", "accuracy", "loss", "confusion"}
+    assert scores.keys() == {"model", "run", "data", "split", "pictures", "accuracy", "loss", "confusion"}
     confusion = scores["confusion"]
     assert sum(map(sum, confusion)) == scores["pictures"] == 297
-    assert scores["accuracy"] == sum(confusion[place][place] for place in range(10)) / 297
+    assert scores["accuracy"] == sum(confusion[position][position] for position in range(10)) / 297
     assert 0.8 < scores["accuracy"] < 1
     assert kqv("evaluate", run, "--json", "--split", "validation").json["pictures"] == 300
 
@@ -40,8 +46,8 @@ def test_classify(kqv: Kqv, run: Path, picture: Path) -> None:
     assert len(said["pictures"]) == 2
     one = said["pictures"][0]
     assert one["picture"] == str(picture)
-    assert one["shares"][one["class"]] == one["confidence"] == max(one["shares"].values())
-    assert sum(one["shares"].values()) == pytest.approx(1)
+    assert one["probabilities"][one["class"]] == one["confidence"] == max(one["probabilities"].values())
+    assert sum(one["probabilities"].values()) == pytest.approx(1)
 
 
 def test_runs(kqv: Kqv, run: Path) -> None:
@@ -58,3 +64,21 @@ def test_runs(kqv: Kqv, run: Path) -> None:
 
 def test_data(kqv: Kqv) -> None:
     assert {source["name"] for source in kqv("data", "list", "--json").json["sources"]} >= {"digits8x8", "mnist"}
+
+
+def test_numbers_that_json_does_not_have_are_null(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"a": math.nan, "b": [1.5, (math.inf, {"c": -math.inf})], "d": "NaN", "e": 7, "f": None, "g": True})
+    expected = {"a": None, "b": [1.5, [None, {"c": None}]], "d": "NaN", "e": 7, "f": None, "g": True}
+    out = capsys.readouterr().out
+    assert json.loads(out, parse_constant=pytest.fail) == expected
+    assert out.count("\n") == 1
+
+
+def test_nothing_else_of_the_package_writes_json_with_such_numbers() -> None:
+    """Each `json.dumps` refuses them, and of the commands only `print_json` has one."""
+    for path in Path(package.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.dumps", "json.dump"):
+                said = {word.arg: ast.unparse(word.value) for word in node.keywords}
+                assert said.get("allow_nan") == "False", f"{path}:{node.lineno}"
+                assert path.parent.name != "cli" or path.name == "json_output.py", f"{path}:{node.lineno}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -79,7 +80,7 @@ def test_a_run_that_is_killed_ten_times_ends_bit_identically(process: Callable[.
     assert measured[0] == measured[1]
 
 
-def test_ctrl_c_says_how_to_go_on(process: Callable[..., Any], whole: Path) -> None:
+def test_ctrl_c_says_how_to_resume(process: Callable[..., Any], whole: Path) -> None:
     run = Path("runs/digits-1")
     begun = process(*TRAIN)
     wait_for_step(begun, run, 20)
@@ -89,10 +90,29 @@ def test_ctrl_c_says_how_to_go_on(process: Callable[..., Any], whole: Path) -> N
     assert out == ""
     last = err.splitlines()[-1]
     assert last.startswith("stopped at step ")
-    assert last.endswith(f"everything is saved in {run}; go on with: kqv train digits --resume {run}")
+    assert last.endswith(f"everything is saved in {run}; resume with: kqv train digits --resume {run}")
     assert "Traceback" not in err
-    command = last.rpartition("go on with: kqv ")[2].split()
+    command = last.rpartition("resume with: kqv ")[2].split()
     begun = process(*command, "--json")
     out, err = begun.communicate(timeout=120)
     assert json.loads(out)["steps"] == STEPS
     assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_another_run_that_took_the_path_is_left_alone(process: Callable[..., Any], whole: Path) -> None:
+    """`mv r moved; cp -r other r` while r is trained: it ends in `moved`, and says so."""
+    begun = process(*TRAIN, "--out", "r", **EACH_STEP)
+    run, moved = Path("r"), Path("moved")
+    wait_for_step(begun, run, 20)
+    run.rename(moved)
+    shutil.copytree(whole, run)
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    begun.send_signal(signal.SIGTERM)
+    out, err = begun.communicate(timeout=120)
+    assert (begun.returncode, out) == (1, "")
+    assert f"r was moved to {moved.resolve()} while it was trained" in err.splitlines()[-1]
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    command = err.splitlines()[-1].rpartition("is saved there: kqv ")[2].split()
+    begun = process(*command)
+    assert begun.wait(120) == 0
+    assert (moved / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from kqv.cli.progress import TrainingDisplay, _short
+from kqv.training.flops import matrix_product_peak
 
 
 def shown(columns: int, terminal: bool) -> str:
@@ -56,6 +61,33 @@ def test_the_share_of_the_peak_and_a_sample_stand_at_the_bar() -> None:
     assert "  [red]one" in stream.getvalue()
     assert "    two" in stream.getvalue()
     assert "three" not in stream.getvalue(), "two lines are enough"
+
+
+def test_a_clock_that_stood_still_while_the_peak_was_measured_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    display = TrainingDisplay(console=Console(file=io.StringIO(), width=100))
+    display.compare_with_peak(operations=2e6, peak=0.0)
+    display.stepped(5, 2.5, 50_000.0)
+    later = itertools.count(0.0, 5.0)  # each look at the clock is five seconds after the one before
+    monkeypatch.setattr("kqv.training.flops.time.perf_counter", lambda: next(later))
+    monkeypatch.setattr("kqv.training.flops.CPU_SIZE", 8)
+    assert matrix_product_peak(torch.device("cpu")) == 2 * 8**3 / 5.0
+
+
+def test_the_sample_that_is_scored_is_named() -> None:
+    """Of a trainer with a sample; one that scores all needs no word."""
+    for held_out, at_the_end, said in (
+        (500, False, "a fixed sample of 200 of the 500 held-out tokens; all of them by: kqv evaluate runs/x"),
+        (500, True, "a fixed sample of 200 of the 500 held-out tokens; all of them at the end"),
+        (200, False, ""),
+    ):
+        task = SimpleNamespace(
+            evaluated=200, held_out=held_out, ends_with_all=lambda steps, all=at_the_end: all,
+            evaluate_less=lambda examples: None, evaluate_all=lambda advance: {},
+        )  # fmt: skip
+        stream = io.StringIO()
+        trainer: Any = SimpleNamespace(task=task, steps=10, run=SimpleNamespace(path="runs/x"))
+        TrainingDisplay(console=Console(file=stream, width=200)).sample_of(trainer)
+        assert stream.getvalue().strip().removeprefix("validation loss: of ") == said
 
 
 def test_in_a_pipe_a_sample_comes_with_the_scores_alone() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kqv.workshop.catalogue import NAMES, exercise
-from kqv.workshop.form import form, solution
+from kqv.workshop.catalogue import exercise, names
+from kqv.workshop.template import solution, template
 
 Kqv = Callable[..., Any]
 MINE = Path("rebuild")
@@ -29,8 +29,8 @@ def test_the_list_says_how_far_and_what_next(kqv: Kqv) -> None:
     shown = kqv("rebuild")
     assert shown.status == 0
     assert "0 of 10 passed" in shown.out
-    places = [shown.out.index(f"  {name} ") for name in NAMES]
-    assert places == sorted(places)
+    positions = [shown.out.index(f"  {name} ") for name in names()]
+    assert positions == sorted(positions)
     assert shown.out.splitlines()[-1] == "Next: kqv rebuild sigmoid"
     assert not MINE.exists()
     kqv("rebuild", "sigmoid")
@@ -43,11 +43,11 @@ def test_a_name_writes_the_form_and_never_overwrites(kqv: Kqv, words: tuple[str,
     assert shown.status == 0
     assert shown.out.startswith("Wrote rebuild/backprop.py")
     path = MINE / "backprop.py"
-    assert path.read_text(encoding="utf-8") == form(exercise("backprop"))
+    assert path.read_text(encoding="utf-8") == template(exercise("backprop"))
     path.write_text("mine")
     again = kqv(*words)
     assert again.status == 0
-    assert again.out.startswith("rebuild/backprop.py is there already, and stays as it is.")
+    assert again.out.startswith("rebuild/backprop.py exists already and is left unchanged.")
     assert path.read_text() == "mine"
 
 
@@ -66,7 +66,7 @@ def test_an_empty_form_fails_helpfully(kqv: Kqv) -> None:
     shown = kqv("rebuild", "check", "sigmoid")
     assert (shown.status, shown.err) == (1, "")
     assert "✗ sigmoid(z)" in shown.out
-    assert "the form is still empty" in shown.out
+    assert "the body is still to be written" in shown.out
     assert "kqv rebuild hint sigmoid" in shown.out
 
 
@@ -75,7 +75,7 @@ def test_a_typical_mistake_is_named_with_the_arithmetic(kqv: Kqv) -> None:
     write("update_mini_batch", text)
     shown = kqv("rebuild", "check", "update_mini_batch")
     assert shown.status == 1
-    assert "It looks like this: η/m is missing its m." in shown.out
+    assert "Likely mistake: η/m is missing its m." in shown.out
     assert "Divide by the number of examples: eta / len(mini_batch)." in shown.out
     assert "example 2's nabla_w[0][0,0] = " in " ".join(shown.out.split())
 
@@ -85,7 +85,7 @@ def test_a_wrong_shape_in_the_command(kqv: Kqv) -> None:
     write("backprop", text)
     shown = kqv("rebuild", "check", "backprop")
     assert "you returned [2, 1] for nabla_w[1]; expected [out=2, in=3]" in " ".join(shown.out.split())
-    assert "It looks like this: the outer product is missing." in shown.out
+    assert "Likely mistake: the outer product is missing." in shown.out
 
 
 def test_only_the_first_wrong_function_is_explained(kqv: Kqv) -> None:
@@ -106,7 +106,7 @@ def test_a_passed_check_without_training_says_how_to_train(kqv: Kqv) -> None:
     write("cost_derivative")
     shown = kqv("rebuild", "check", "cost_derivative", "--no-train")
     assert shown.status == 0
-    assert "right in all of 2 tries" in shown.out
+    assert "correct in all 2 test cases" in shown.out
     assert "kqv rebuild train cost_derivative" in shown.out
     assert "1 of 10 passed" in kqv("rebuild").out
 
@@ -126,10 +126,10 @@ def test_passed_it_trains_the_real_network(kqv: Kqv, name: str) -> None:
 
 
 def test_train_checks_first(kqv: Kqv) -> None:
-    write("backprop", form(exercise("backprop")))
+    write("backprop", template(exercise("backprop")))
     shown = kqv("rebuild", "train", "backprop")
     assert shown.status == 1
-    assert "the form is still empty" in shown.out
+    assert "the body is still to be written" in shown.out
     assert "training" not in shown.out
 
 
@@ -153,8 +153,8 @@ def test_hints_come_one_by_one_and_are_remembered(kqv: Kqv) -> None:
     hints = exercise("softmax").hints
     for number in (1, 2, 3, 3):
         words = " ".join(kqv("rebuild", "hint", "softmax").out.split())
-        for place, hint in enumerate(hints, 1):
-            assert (" ".join(hint.split()) in words) == (place <= number)
+        for position, hint in enumerate(hints, 1):
+            assert (" ".join(hint.split()) in words) == (position <= number)
     assert "kqv rebuild solution softmax" in words
     assert next(each["hints"] for each in kqv("rebuild", "--json").json["exercises"] if each["name"] == "softmax") == 3
 
@@ -166,9 +166,9 @@ def test_the_solution_is_the_reference(kqv: Kqv) -> None:
 def test_reset_keeps_the_old_file(kqv: Kqv) -> None:
     write("sigmoid", "mine")
     shown = kqv("rebuild", "reset", "sigmoid")
-    assert "what you had is now rebuild/sigmoid.old.py" in shown.out
+    assert "your file is kept as rebuild/sigmoid.old.py" in " ".join(shown.out.split())
     assert (MINE / "sigmoid.old.py").read_text() == "mine"
-    assert (MINE / "sigmoid.py").read_text(encoding="utf-8") == form(exercise("sigmoid"))
+    assert (MINE / "sigmoid.py").read_text(encoding="utf-8") == template(exercise("sigmoid"))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_reset_keeps_the_old_file(kqv: Kqv) -> None:
         (["bakprop"], "there is no exercise and no command 'bakprop'; did you mean backprop?"),
         (["chek", "backprop"], "did you mean check?"),
         (["check", "bakprop"], "there is no exercise 'bakprop'; did you mean backprop?"),
-        (["check", "sigmoid"], "there is no rebuild/sigmoid.py yet; begin with: kqv rebuild sigmoid"),
+        (["check", "sigmoid"], "there is no rebuild/sigmoid.py yet; start with: kqv rebuild sigmoid"),
         (["hint", "attention"], "there is no exercise 'attention'"),
         (["repair"], "there is no folder rebuild"),
         (["check"], "see: kqv rebuild check --help"),
@@ -190,7 +190,7 @@ def test_mistakes_of_the_command_line(kqv: Kqv, words: list[str], problem: str) 
 
 def test_damaged_progress_can_be_repaired(kqv: Kqv) -> None:
     write("sigmoid")
-    write("softmax", form(exercise("softmax")))
+    write("softmax", template(exercise("softmax")))
     (MINE / "progress.json").write_text("{")
     assert "rebuild/progress.json is damaged" in kqv("rebuild").problem
     assert "rebuild/progress.json is damaged" in kqv("rebuild", "check", "sigmoid").problem

@@ -12,6 +12,7 @@ import pytest
 
 from kqv.cli import console as consoles
 from kqv.cli.runs import _time
+from kqv.training.held import held
 from kqv.training.run import Run
 
 Kqv = Callable[..., Any]
@@ -42,6 +43,34 @@ def test_the_table_fits_and_cuts_no_name(kqv: Kqv, run: Path, narrow: None) -> N
         assert f"{100 * accuracy:.2f} %" in row
 
 
+BAD_LINES = [
+    '{"step": 60, "seconds": 1e999}', '{"step": 60, "seconds": Infinity}', '{"step": 60, "validation_loss": NaN}',
+    f'{{"step": 60, "seconds": 1{"0" * 400}}}', '{"step": 60, "seconds": 1e300}', '{"step": 60, "seconds": -1}',
+    '{"step": 60, "validation_accuracy": "high"}', '{"step": 60, "validation_accuracy": true}',
+    '{"step": true, "validation_accuracy": 0.5}', '{"step": -3, "validation_accuracy": 0.5}',
+    '{"step": 1e999, "validation_accuracy": 0.5}', "[60]", "[" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD_LINES, ids=lambda line: line[:40])
+def test_a_bad_line_of_one_run_hides_no_run(bad: str, kqv: Kqv, run: Path) -> None:
+    shutil.copytree(run, "runs/other")
+    before = kqv("runs"), kqv("runs", "--json")
+    with (run / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(bad + "\n")
+    assert (kqv("runs"), kqv("runs", "--json")) == before
+
+
+def test_a_configuration_with_numbers_that_are_none_is_damaged_and_hides_no_run(kqv: Kqv, run: Path) -> None:
+    shutil.copytree(run, "runs/other")
+    text = (run / "config.json").read_text()
+    for number in ("1e999", "NaN", "-Infinity"):
+        (run / "config.json").write_text(text.replace('"learning_rate": 0.01', f'"learning_rate": {number}'))
+        states = {row["run"]: row["state"] for row in kqv("runs", "--json").json["runs"]}
+        assert states == {str(run): "damaged", "runs/other": "finished"}
+        assert f"the number {number} is infinite or NaN" in kqv("evaluate", run).problem
+
+
 def test_stopped_and_training_runs(kqv: Kqv, run: Path) -> None:
     config = json.loads((run / "config.json").read_text())
     config["recipe"]["training"]["steps"] = 1000
@@ -49,8 +78,8 @@ def test_stopped_and_training_runs(kqv: Kqv, run: Path) -> None:
     shown = kqv("runs")
     assert "60/1,000" in shown.out
     assert shown.out.splitlines()[1].endswith("stopped")
-    assert shown.out.splitlines()[-1] == f"To go on with one that stopped: kqv train digits --resume {run}"
-    with Run(run).locked():
+    assert shown.out.splitlines()[-1] == f"To resume one that stopped: kqv train digits --resume {run}"
+    with held(Run(run)):
         assert kqv("runs", "--json").json["runs"][0]["state"] == "training"
 
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from kqv.cli import tour_gpt
-from kqv.training.gpt import load_gpt
+from kqv.systems.gpt.trained import load_gpt
 
 
 def test_the_gpt_stage_trains_shows_shapes_and_writes(
@@ -18,7 +18,7 @@ def test_the_gpt_stage_trains_shows_shapes_and_writes(
     monkeypatch.setattr(tour_gpt, "MINUTES", 0.02)
     monkeypatch.setattr(tour_gpt, "WRITTEN", 40)
     monkeypatch.setattr(tour_gpt, "console", Console(width=200, highlight=False, soft_wrap=True))
-    run = tour_gpt.gpt_stage()
+    run = tour_gpt.stage()
     printed = " ".join(capsys.readouterr().out.split())
     assert "blocks.0.attention.queries" in printed
     assert "head=4, query=" in printed

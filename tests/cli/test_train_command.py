@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from kqv.training.digits import DigitsTask
+from kqv.systems.digits.start import DigitsTask
 from kqv.training.run import Run
 
 Kqv = Callable[..., Any]
@@ -42,8 +42,8 @@ def picture_folder(here: Path, small_data: Any) -> Path:
     folder = Path("my pictures!")
     for label, name in enumerate(("zero", "[bold]one", "two")):
         (folder / name).mkdir(parents=True)
-        for place in (small_data.train.labels == label).nonzero()[0][:6]:
-            Image.fromarray(small_data.train.pixels[place]).save(folder / name / f"{place}.png")
+        for position in (small_data.train.labels == label).nonzero()[0][:6]:
+            Image.fromarray(small_data.train.pixels[position]).save(folder / name / f"{position}.png")
     return folder
 
 
@@ -57,7 +57,7 @@ def test_a_folder_of_pictures(kqv: Kqv, small: None, picture_folder: Path, monke
     assert kqv("train", "digits", "--resume", run, "--steps", 40, "--json").json["steps"] == 40
     assert kqv("evaluate", run, "--split", "train", "--json").json["pictures"] == 12
     said = kqv("classify", run, picture, "--json").json["pictures"][0]
-    assert set(said["shares"]) == {"zero", "[bold]one", "two"}
+    assert set(said["probabilities"]) == {"zero", "[bold]one", "two"}
     assert "[bold]one" in kqv("evaluate", run).out
     assert "[bold]one" in kqv("classify", run, picture).out
 
@@ -89,7 +89,8 @@ def test_seed_and_steps_stand_in_the_run(kqv: Kqv, small: None) -> None:
 
 
 def test_minutes(kqv: Kqv, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kqv.training.pace._seconds_per_step", lambda *_: 0.1)
+    monkeypatch.setattr("kqv.training.budget._seconds_per_step", lambda *_: 0.1)
+    monkeypatch.setattr("kqv.training.budget._seconds_of_evaluation", lambda *_: 0.0)
     assert kqv("train", "digits", "--minutes", 0.05, "--json").json["steps"] == 30
 
 
@@ -98,7 +99,8 @@ def test_a_finished_run_says_how_to_train_it_further(kqv: Kqv, small: None) -> N
     model = Path("one/model.safetensors").read_bytes()
     again = kqv("train", "digits", "--resume", "one", "--json")
     assert again.status == 0
-    assert "one is finished: 23 of 23 steps. To train it further: kqv train digits --resume one --steps 46" in again.err
+    assert "one is finished: 23 of 23 steps. To train it further:" in again.err
+    assert "kqv train digits --resume one --steps 46" in again.err.splitlines()
     assert again.json["steps"] == 23
     assert Path("one/model.safetensors").read_bytes() == model
     further = kqv("train", "digits", "--resume", "one", "--steps", 46, "--json")
@@ -145,7 +147,7 @@ def test_stopped(signals: tuple[int, ...], status: int, kqv: Kqv, small: None, m
     assert done.status == status
     assert done.out == ""
     said = "stopped at step 7 of 23, everything is saved in runs/digits-1"
-    assert done.err.splitlines()[-1] == f"{said}; go on with: kqv train digits --resume runs/digits-1"
+    assert done.err.splitlines()[-1] == f"{said}; resume with: kqv train digits --resume runs/digits-1"
 
 
 def test_stopped_at_once(kqv: Kqv, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,15 +155,15 @@ def test_stopped_at_once(kqv: Kqv, small: None, monkeypatch: pytest.MonkeyPatch)
     done = kqv("train", "digits")
     assert done.status == 130
     assert done.err.splitlines()[-1].startswith(
-        "stopped at once; step 0 is saved in runs/digits-1; go on with: kqv train"
+        "stopped immediately; step 0 is saved in runs/digits-1; resume with: kqv train"
     )
 
 
 def test_stopped_before_there_is_a_run(kqv: Kqv, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: Any) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kqv.cli.pictures.load_digits_with_progress", interrupt)
+    monkeypatch.setattr("kqv.systems.digits.start.load_digits", interrupt)
     done = kqv("train", "digits")
     assert (done.status, done.out, done.err) == (130, "", "stopped\n")
     assert not Path("runs").exists()
@@ -181,7 +183,7 @@ def test_memory_that_is_not_enough_during_training(kqv: Kqv, small: None, monkey
     assert done.status == 1
     said = done.err.splitlines()[-1]
     assert said.startswith("error: not enough memory: ")
-    assert said.endswith("step 6 is saved in runs/digits-1; go on with: kqv train digits --resume runs/digits-1")
+    assert said.endswith("step 6 is saved in runs/digits-1; resume with: kqv train digits --resume runs/digits-1")
 
 
 @pytest.mark.parametrize("learning_rate", [1e30])
@@ -191,7 +193,7 @@ def test_a_loss_that_is_no_number(
     changes = {"optimizer": "gradient-descent", "learning_rate": learning_rate, "clip": None}
     plan = small_recipe.training.model_copy(update=changes)
     recipe = small_recipe.model_copy(update={"training": plan})
-    monkeypatch.setattr("kqv.training.recipes.digits", lambda: recipe)
+    monkeypatch.setattr("kqv.systems.digits.recipes.digits", lambda: recipe)
     done = kqv("train", "digits")
     assert done.status == 1
     assert "the last good state, of step 0, is kept in runs/digits-1: try another seed" in done.err.splitlines()[-1]

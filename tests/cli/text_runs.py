@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from kqv.data.text.corpora import load_text
-from kqv.training.gpt import start
-from kqv.training.gpt_recipes import GPTPlan, GPTRecipe, TextPlan
+from kqv.models.architecture import Architecture
+from kqv.systems.gpt.recipes import GPTRecipe, TextPlan
+from kqv.systems.gpt.start import start
 from kqv.training.plans import TrainingPlan
 from kqv.training.run import Run
 
@@ -22,7 +23,7 @@ def make_run(path: Path, text: str = TEXT, blocks: int = 1, **data: Any) -> Run:
     file = path.with_suffix(".txt")
     file.write_text(text, encoding="utf-8")
     recipe = GPTRecipe(
-        name="gpt", model=GPTPlan(blocks=blocks, heads=2, model=16, context=CONTEXT),
+        name="gpt", model=Architecture(blocks=blocks, heads=2, width=16, context=CONTEXT),
         data=TextPlan(name=str(file.resolve()), **data), training=TrainingPlan(learning_rate=1e-2, batch=8, steps=5),
     )  # fmt: skip
     run, trainer = start(recipe, load_text(file), path, torch.device("cpu"))

@@ -102,9 +102,7 @@ def test_hash_order_knows_no_normal_form_and_no_position() -> None:
 
 
 @pytest.fixture
-def mnist(monkeypatch: pytest.MonkeyPatch) -> DigitData:
-    folder = os.environ.get("KQV_DATA") or str(Path(__file__).parents[3] / "shared" / "data")
-    monkeypatch.setenv("KQV_DATA", folder if Path(folder).is_dir() else "")
+def mnist() -> DigitData:
     # Looked for first: loading it would download it.
     if not all(find(SOURCES["mnist"], file) for file in SOURCES["mnist"].files):
         pytest.skip("MNIST is not here: set KQV_DATA to a folder that has it")
@@ -156,7 +154,7 @@ def test_idx_values_are_in_row_major_order() -> None:
         (b"", "x is truncated: an IDX file starts with 4 bytes, this one has 0"),
         (b"\0\0\x08", "this one has 3"),
         (b"\x1f\x8b\x08\0\0\0\0\0", "x is still compressed"),
-        (b"\x89PNG\r\n\x1a\n", "x is no IDX file of unsigned bytes: it starts with 89 50 4e 47, expected 00 00 08"),
+        (b"\x89PNG\r\n\x1a\n", "x is not an IDX file of unsigned bytes: it starts with 89 50 4e 47, expected 00 00 08"),
         (struct.pack(">4BI", 0, 0, 0x0D, 1, 1) + bytes(4), "starts with 00 00 0d 01"),
         (struct.pack(">4B", 0, 0, 8, 0), "starts with 00 00 08 00"),
         (idx(2, 2, 2)[:10], "x is truncated: its header has 16 bytes, found 10"),
@@ -372,7 +370,7 @@ def test_a_class_that_train_does_not_have(tmp_path: Path) -> None:
 def test_a_file_that_is_no_picture_is_named(name: str, tmp_path: Path) -> None:
     draw_many(tmp_path, 3)
     (tmp_path / "1" / name).write_bytes(b"this is no picture at all")
-    assert f"{tmp_path / '1' / name} is no picture that can be read" in refused(tmp_path)
+    assert f"{tmp_path / '1' / name} is not a readable picture" in refused(tmp_path)
 
 
 def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

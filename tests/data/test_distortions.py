@@ -30,7 +30,7 @@ def random_pictures(batch: int, rows: int, columns: int) -> Tensor:
 
 
 def bilinear(picture: Tensor, row: float, column: float) -> float:
-    """The picture at a place between its pixels' centres; empty ground outside."""
+    """The picture at a position between its pixels' centres; empty ground outside."""
     top, left = math.floor(row), math.floor(column)
     found = 0.0
     for y, x in product((top, top + 1), (left, left + 1)):
@@ -158,12 +158,12 @@ def test_elastic_displacement_is_a_plain_loops_smoothing(shape: tuple[int, int])
     def gaussian(distance: int) -> float:
         return math.exp(-(distance**2) / (2 * 1.5**2)) / (1.5 * math.sqrt(2 * math.pi))
 
-    places = list(product(range(shape[0]), range(shape[1])))
+    positions = list(product(range(shape[0]), range(shape[1])))
     moved = 0.0
     for picture, noise, result in zip(pictures, drawn.tolist(), found, strict=True):
-        for row, column in places:
+        for row, column in positions:
             right, down = (
-                8 * sum(gaussian(row - y) * gaussian(column - x) * noise[axis][y][x] for y, x in places)
+                8 * sum(gaussian(row - y) * gaussian(column - x) * noise[axis][y][x] for y, x in positions)
                 for axis in (0, 1)
             )
             moved = max(moved, abs(right), abs(down))
@@ -205,8 +205,8 @@ def test_each_picture_has_its_own_draw() -> None:
     picture = random_pictures(1, 8, 8).float()
     together = distorted(picture.repeat(4, 1, 1), distortion, numbers, noise)
     assert len(torch.unique(together, dim=0)) == 4
-    for place in range(4):
-        one = slice(place, place + 1)
+    for position in range(4):
+        one = slice(position, position + 1)
         alone = distorted(picture, distortion, numbers[one], noise[one])
         torch.testing.assert_close(together[one], alone, rtol=0, atol=1e-6)
 

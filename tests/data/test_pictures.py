@@ -73,7 +73,7 @@ def test_ink_fills_20_rows_and_its_centre_of_mass_is_in_the_middle() -> None:
 
 
 @pytest.mark.parametrize("factor", [1, 2, 7])
-def test_size_and_place_on_the_sheet_do_not_matter(factor: int) -> None:
+def test_size_and_position_on_the_sheet_do_not_matter(factor: int) -> None:
     large = np.kron(seven(), np.ones((factor, factor), np.uint8))
     moved = np.roll(large, (15 * factor, -20 * factor), (0, 1))
     assert np.array_equal(fit_to_shape(moved, (28, 28)), fit_to_shape(large, (28, 28)))
@@ -386,16 +386,16 @@ def test_a_photograph_is_reduced_first() -> None:
 def test_what_is_no_picture_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "letter.png"
     path.write_bytes(b"Dear reader, ...")
-    with pytest.raises(DataError, match=r"letter.png is no picture that can be read; give one of PNG, JPEG"):
+    with pytest.raises(DataError, match=r"letter.png is not a readable picture; give one of PNG, JPEG"):
         prepare_picture(path)
-    with pytest.raises(DataError, match=r"^the picture is no picture"):
+    with pytest.raises(DataError, match=r"^the picture is not a readable picture"):
         prepare_picture(b"")
-    with pytest.raises(DataError, match=r"^your drawing is no picture"):
+    with pytest.raises(DataError, match=r"^your drawing is not a readable picture"):
         prepare_picture(b"", name="your drawing")
 
 
 def test_formats_that_run_programs_are_not_opened() -> None:
-    with pytest.raises(DataError, match="is no picture"):
+    with pytest.raises(DataError, match="is not a readable picture"):
         prepare_picture(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n")
 
 

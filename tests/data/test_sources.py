@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import os
 import threading
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -93,7 +95,7 @@ def files_in(folder: Path) -> list[str]:
 def test_every_source_of_the_map_is_registered() -> None:
     embedded = {name for name, source in SOURCES.items() if source.embedded}
     assert embedded == {"digits8x8", "python-docs", "numbers-dates"}
-    assert set(SOURCES) - embedded == {"mnist", "shakespeare", "multi30k", "gpt2"}
+    assert set(SOURCES) - embedded == {"mnist", "shakespeare", "multi30k", "gpt2", "smollm2"}
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -106,8 +108,11 @@ def test_each_source_is_complete(name: str) -> None:
     assert source.embedded != bool(source.files)
     assert bool(source.folder) == bool(source.files)
     for file in source.files:
-        assert len(file.addresses) >= 2, "a file needs a mirror"
+        assert len(file.addresses) >= (1 if file.by_hand else 2), "a file needs a mirror, or another way to it"
         assert all(address.startswith("https://") for address in file.addresses)
+        assert not any(address.endswith(".whl") for address in file.addresses), (
+            "packages come with pip: say so in by_hand"
+        )
         assert all(address.endswith(".gz") == file.compressed for address in file.addresses)
         assert len(bytes.fromhex(file.sha256)) == 32
         assert file.size > 0
@@ -148,10 +153,35 @@ def test_own_folder_comes_before_the_cache(cache: Path, tmp_path: Path, monkeypa
     assert sources.find(source, file) == cached
 
 
+def test_own_folders_are_looked_in_one_after_the_other(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = register(monkeypatch)
+    first, second = (tmp_path / name for name in ("first", "second"))
+    first.mkdir()
+    found = put(second, CONTENT)
+    monkeypatch.setenv("KQV_DATA", f"{first}{os.pathsep}{second}{os.pathsep}")
+    assert sources.find(source, source.files[0]) == found
+    nearer = put(first, CONTENT)
+    assert sources.find(source, source.files[0]) == nearer
+    monkeypatch.setenv("KQV_DATA", f"{first}{os.pathsep}{tmp_path / 'third'}")
+    with pytest.raises(DataError, match=rf"KQV_DATA names {tmp_path / 'third'}, which is not a folder"):
+        sources.find(source, source.files[0])
+
+
+def test_a_folder_with_a_colon_in_its_name_is_one_folder(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = register(monkeypatch)
+    found = put(tmp_path / f"my{os.pathsep}data", CONTENT)
+    monkeypatch.setenv("KQV_DATA", str(tmp_path / f"my{os.pathsep}data"))
+    assert sources.find(source, source.files[0]) == found
+
+
 def test_own_folder_that_does_not_exist_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch)
     monkeypatch.setenv("KQV_DATA", "/no/such/folder")
-    with pytest.raises(DataError, match="KQV_DATA names /no/such/folder, which is no folder"):
+    with pytest.raises(DataError, match="KQV_DATA names /no/such/folder, which is not a folder"):
         sources.read("hamlet", "speech.txt")
 
 
@@ -252,6 +282,16 @@ def test_fetch_downloads_once(compressed: bool, server: Server, cache: Path, mon
     assert (cache / "plays" / "speech.txt").read_bytes() == CONTENT
 
 
+def test_what_a_killed_fetch_left_is_removed(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch, abandoned: Callable[[Path, str], Path]
+) -> None:
+    register(monkeypatch, f"{server.address}/a")
+    server.pages["/a"] = CONTENT
+    assert abandoned(cache / "plays", "download").exists()
+    sources.fetch("hamlet")
+    assert [path.name for path in (cache / "plays").iterdir()] == ["speech.txt"]
+
+
 def test_read_downloads_what_is_missing(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, f"{server.address}/a")
     server.pages["/a"] = CONTENT
@@ -265,6 +305,33 @@ def test_a_page_that_lost_its_compression_on_the_way_is_taken(
     server.pages["/a"] = CONTENT
     sources.fetch("hamlet")
     assert sources.read("hamlet", "speech.txt") == CONTENT
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as opened:
+        opened.writestr("package/__init__.py", "")
+        opened.writestr(name, content)
+    return archive.getvalue()
+
+
+def test_a_file_is_taken_out_of_an_archive(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = ("/without", "/short/a", "/other", "/bomb", "/a")
+    register(monkeypatch, *(f"{server.address}{path}" for path in paths))
+    whole = zipped("package/speech.txt", CONTENT)
+    server.pages |= {"/without": zipped("package/other.txt", CONTENT), "/short/a": whole, "/a": whole}
+    server.pages |= {"/other": zipped("speech.txt", OTHER), "/bomb": zipped("speech.txt", bytes(50_000_000))}
+    sources.fetch("hamlet")
+    assert server.asked == list(paths)
+    assert (cache / "plays" / "speech.txt").read_bytes() == CONTENT
+
+
+def test_where_else_a_file_is_to_be_had_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = register(monkeypatch, "http://127.0.0.1:9")
+    file = replace(source.files[0], by_hand="ask a librarian")
+    monkeypatch.setitem(SOURCES, "hamlet", replace(source, files=(file,)))
+    with pytest.raises(DataError, match=r"these addresses, or elsewhere \(ask a librarian\), name it speech\.txt"):
+        sources.fetch("hamlet")
 
 
 def test_the_next_address_is_tried(server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -416,11 +483,9 @@ def test_many_threads_fetch_at_once(server: Server, cache: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", [name for name, source in SOURCES.items() if source.files])
-def test_the_real_files_have_the_registered_checksums(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = os.environ.get("KQV_DATA") or str(Path(__file__).parents[3] / "shared" / "data")
-    if not (Path(folder) / SOURCES[name].folder).is_dir():
+def test_the_real_files_have_the_registered_checksums(name: str) -> None:
+    if not all(sources.find(SOURCES[name], file) for file in SOURCES[name].files):
         pytest.skip(f"{name} is not here: set KQV_DATA to a folder that has it")
-    monkeypatch.setenv("KQV_DATA", folder)
     assert {check.file.name: check.state for check in sources.verify(name)} == {
         file.name: "good" for file in SOURCES[name].files
     }

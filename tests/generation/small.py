@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 
 CONTEXT = 16
@@ -17,7 +18,7 @@ class Bytes:
     """Each byte is a token."""
 
     size = 256
-    end_of_text: int | None = None
+    endings: frozenset[int] = frozenset()
 
     def decode_bytes(self, ids: npt.NDArray[Any]) -> bytes:
         return bytes(ids.tolist())
@@ -26,19 +27,19 @@ class Bytes:
 class Words:
     """Each token is one of the given pieces of bytes."""
 
-    def __init__(self, *pieces: bytes, end_of_text: int | None = None) -> None:
+    def __init__(self, *pieces: bytes, endings: frozenset[int] = frozenset()) -> None:
         self.pieces = pieces
         self.size = len(pieces)
-        self.end_of_text = end_of_text
+        self.endings = endings
 
     def decode_bytes(self, ids: npt.NDArray[Any]) -> bytes:
         return b"".join(self.pieces[token] for token in ids.tolist())
 
 
 def byte_gpt(dropout: float = 0.0, context: int = CONTEXT) -> GPT:
-    """A GPT in float64 whose weights are large enough that its choices differ from place to place."""
+    """A GPT in float64 whose weights are large enough that its choices differ from position to position."""
     torch.manual_seed(1)
-    model = GPT(256, context, model=24, heads=3, blocks=2, dropout=dropout)
+    model = GPT(256, Architecture(context, width=24, heads=3, blocks=2, dropout=dropout))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))

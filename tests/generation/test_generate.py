@@ -58,9 +58,9 @@ def test_greedy_text_is_the_models_most_likely_token_each_time() -> None:
     model = byte_gpt()
     ids = PROMPT + tokens_of(list(generate(Cached(model), Bytes(), PROMPT, 2 * CONTEXT, Sampling(temperature=0))))
     seen = windows(torch.tensor([ids]), len(PROMPT), CONTEXT)
-    for place, window in enumerate(seen[:-1], start=len(PROMPT)):
+    for position, window in enumerate(seen[:-1], start=len(PROMPT)):
         with torch.no_grad():
-            assert ids[place] == int(model(window)[0, -1].argmax())
+            assert ids[position] == int(model(window)[0, -1].argmax())
 
 
 def test_sample_0_is_the_same_however_many_there_are() -> None:
@@ -123,7 +123,7 @@ def test_a_stop_string_in_the_prompt_stops_nothing() -> None:
 
 
 def test_the_end_of_text_token_ends_a_text_and_is_not_shown() -> None:
-    words = Words(b"a", b"\xc3", b"<end>", b"b", end_of_text=2)
+    words = Words(b"a", b"\xc3", b"<end>", b"b", endings=frozenset({2}))
     steps = list(generate(Scripted([0, 2, 3], vocab=4), words, [0], 3))
     assert [(step.choice.token, step.text, step.end) for step in steps] == [(0, "a", None), (2, "", "end of text")]
     assert complete(Scripted([1, 2, 3], vocab=4), words, [0], 3) == ["\ufffd"], "what waited is shown"

@@ -18,15 +18,15 @@ PREDICTORS = [Recomputing, Cached]
 def run(predictor: Predictor, texts: Tensor, prompt: int) -> list[Tensor]:
     """The logits after the prompt and after each later token of `texts[batch, position]`."""
     logits = [predictor.prefill(texts[:, :prompt])]
-    return logits + [predictor.advance(texts[:, place]) for place in range(prompt, texts.shape[1])]
+    return logits + [predictor.advance(texts[:, position]) for position in range(prompt, texts.shape[1])]
 
 
 def windows(texts: Tensor, prompt: int, context: int) -> list[Tensor]:
     """What a predictor sees after each token, by its rule: of the prompt the end; full and one more, then the newer
     half stays."""
     found = [texts[:, :prompt][:, -context:]]
-    for place in range(prompt, texts.shape[1]):
-        window = torch.cat((found[-1], texts[:, place : place + 1]), 1)
+    for position in range(prompt, texts.shape[1]):
+        window = torch.cat((found[-1], texts[:, position : position + 1]), 1)
         found.append(window if window.shape[1] <= context else window[:, -max(1, context // 2) :])
     return found
 

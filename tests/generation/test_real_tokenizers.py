@@ -12,6 +12,7 @@ from kqv.data.text.tokenizers import Tokenizer, make_tokenizer
 from kqv.generation.generate import generate
 from kqv.generation.predictor import Cached
 from kqv.generation.streaming import TextStream
+from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 
 TEXT = "Grüße aus 東京, 👩‍🚀 und zurück: wie spät ist es? "
@@ -34,7 +35,7 @@ def test_tokens_one_by_one_become_the_text(tokenizer: Tokenizer) -> None:
 
 def test_the_steps_text_is_the_decoded_tokens(tokenizer: Tokenizer) -> None:
     torch.manual_seed(2)
-    model = GPT(tokenizer.size, context=16, model=8, heads=2, blocks=1)
+    model = GPT(tokenizer.size, Architecture(context=16, width=8, heads=2, blocks=1))
     steps = list(generate(Cached(model), tokenizer, tokenizer.encode("Grüße"), 40))
     written = tokenizer.decode_bytes([step.choice.token for step in steps])
     assert "".join(step.text for step in steps) == written.decode("utf-8", "replace")

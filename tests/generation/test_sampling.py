@@ -28,22 +28,22 @@ def reference(logits: Floats, sampling: Sampling, text: list[int]) -> Floats:
         return np.array([float(token == scores.index(max(scores))) for token in range(len(scores))])
     largest = max(scores)
     weights = [math.exp((x - largest) / sampling.temperature) for x in scores]
-    shares = [w / sum(weights) for w in weights]
-    ranks = sorted(range(len(shares)), key=lambda token: (-shares[token], token))
+    probabilities = [w / sum(weights) for w in weights]
+    ranks = sorted(range(len(probabilities)), key=lambda token: (-probabilities[token], token))
     kept = ranks if sampling.top_k is None else ranks[: sampling.top_k]
-    whole = sum(shares[token] for token in kept)
+    whole = sum(probabilities[token] for token in kept)
     if sampling.top_p is not None:
         nucleus, total = [], 0.0
         for token in kept:
             nucleus.append(token)
-            total += shares[token] / whole
+            total += probabilities[token] / whole
             if total >= sampling.top_p:
                 break
         kept = nucleus
     if sampling.min_p is not None:
-        kept = [token for token in kept if shares[token] >= sampling.min_p * shares[kept[0]]]
-    whole = sum(shares[token] for token in kept)
-    return np.array([shares[token] / whole if token in kept else 0.0 for token in range(len(shares))])
+        kept = [token for token in kept if probabilities[token] >= sampling.min_p * probabilities[kept[0]]]
+    whole = sum(probabilities[token] for token in kept)
+    return np.array([probabilities[token] / whole if token in kept else 0.0 for token in range(len(probabilities))])
 
 
 def some_logits(vocab: int = 40, seed: int = 3) -> Floats:
@@ -120,10 +120,10 @@ def test_ties_go_to_the_lower_id_and_every_step_leaves_something(
 @pytest.mark.parametrize("temperature", [1e-300, 1e-6, 1e6])
 def test_extreme_temperatures_and_logits_give_shares(temperature: float) -> None:
     logits = torch.tensor([1e4, 1e4 - 1, -1e4, float("-inf")])
-    shares = Sampling(temperature).distribution(logits)
-    assert float(shares.sum()) == pytest.approx(1)
-    assert shares[3] == 0
-    assert shares[0] == (1 if temperature < 1 else pytest.approx(1 / 3, rel=0.02))
+    probabilities = Sampling(temperature).distribution(logits)
+    assert float(probabilities.sum()) == pytest.approx(1)
+    assert probabilities[3] == 0
+    assert probabilities[0] == (1 if temperature < 1 else pytest.approx(1 / 3, rel=0.02))
 
 
 @pytest.mark.parametrize("options", [{}, {"top_k": 4}, {"top_p": 0.95, "temperature": 1.5}], ids=str)
@@ -131,16 +131,16 @@ def test_tokens_come_as_often_as_the_distribution_says(options: dict[str, Any]) 
     logits, sampling, draws = torch.tensor(some_logits(vocab=12)), Sampling(**options), 4000
     (generator,) = generators(seed=7, samples=1)
     counts = np.bincount([choose(logits, [], sampling, generator).token for _ in range(draws)], minlength=12)
-    shares = sampling.distribution(logits).numpy()
-    assert not counts[shares == 0].any()
-    expected = draws * shares[shares > 0]
-    chi_square = float(((counts[shares > 0] - expected) ** 2 / expected).sum())
+    probabilities = sampling.distribution(logits).numpy()
+    assert not counts[probabilities == 0].any()
+    expected = draws * probabilities[probabilities > 0]
+    chi_square = float(((counts[probabilities > 0] - expected) ** 2 / expected).sum())
     freedom = len(expected) - 1
     assert freedom > 0, "several tokens must be left to tell anything"
     assert chi_square < freedom + 4 * math.sqrt(2 * freedom)
 
 
-def test_each_draw_is_one_random_number_and_its_place_in_the_sums() -> None:
+def test_each_draw_is_one_random_number_and_its_position_in_the_sums() -> None:
     logits, sampling = torch.tensor(some_logits()), Sampling(top_k=7)
     mine, its = generators(seed=3, samples=1) + generators(seed=3, samples=1)
     sums = np.cumsum(sampling.distribution(logits).numpy())

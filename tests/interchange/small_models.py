@@ -10,13 +10,14 @@ from torch import nn
 from kqv.data.text.byte_pairs import BytePairs, train_byte_pairs
 from kqv.data.text.characters import Bytes, Characters
 from kqv.data.text.codec import Tokenizer
+from kqv.models.architecture import Architecture
 from kqv.models.families import GPT2, LLAMA, QWEN3
 from kqv.models.gpt import GPT
 
 TEXT = "Der Übergang über den Fluß: 12 µm, 3 €, naïve Œuvre, 数学 und 🦊.\n  »Ja«, sagte sie.\r\n\tfertig"
 CONTEXT = 32
 
-SIZES = {"context": CONTEXT, "model": 24, "heads": 4, "blocks": 2}
+SIZES = {"context": CONTEXT, "width": 24, "heads": 4, "blocks": 2}
 OURS: dict[str, dict[str, Any]] = {
     "gpt2": {**GPT2.parts},
     "gpt2, exact gelu, no biases": {**GPT2.parts, "feed_forward": "gelu", "bias": False},
@@ -43,7 +44,7 @@ def stirred(model: nn.Module) -> Any:
 
 def ours(vocab: int, name: str) -> GPT:
     """One of our models."""
-    return stirred(GPT(vocab, **{**SIZES, **OURS[name]}))  # type: ignore[no-any-return]
+    return stirred(GPT(vocab, Architecture(**{**SIZES, **OURS[name]})))  # type: ignore[no-any-return]
 
 
 def tokenizers() -> dict[str, Tokenizer]:

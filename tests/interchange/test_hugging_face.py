@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from small_models import CONTEXT, OURS, SIZES, TEXT, ours, stirred, tokenizers
 
 from kqv.errors import DataError, Error
 from kqv.interchange.hugging_face import read, tensors_of, write
+from kqv.models.architecture import Architecture
 from kqv.models.families import GPT2, LLAMA, QWEN3
 from kqv.models.gpt import GPT
 
@@ -52,8 +54,10 @@ def test_a_model_comes_back_as_it_was(name: str, tmp_path: Path) -> None:
     ids = torch.randint(VOCAB, (2, CONTEXT))
     torch.testing.assert_close(again(ids), model(ids), rtol=1e-6, atol=1e-6)
     passed_over = ("bias", "attention_bias") if "gpt2" in name else ()  # GPT-2 has all biases there
-    for part, value in model.parts.items():
-        assert again.parts[part] == value or part in (*passed_over, "dropout", "initialisation"), part
+    free = (*passed_over, "dropout", "attention_dropout", "initialisation")
+    for field in fields(model.architecture):
+        found, value = getattr(again.architecture, field.name), getattr(model.architecture, field.name)
+        assert found == value or field.name in free, field.name
     assert all(parameter.requires_grad for parameter in again.parameters())
 
 
@@ -98,11 +102,17 @@ def test_rows_past_the_last_token_are_padding(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "mamba", "architectures": ["MambaForCausalLM"]}, "'mamba'.* known are: GPT2LMHeadModel, Llama"),
+        (
+            {"model_type": "mamba", "architectures": ["MambaForCausalLM"]},
+            "'mamba'.* supported are: GPT2LMHeadModel, Llama",
+        ),
         ({"model_type": "left out", "architectures": None}, "model_type None"),
-        ({"architectures": ["LlamaForSequenceClassification"]}, "LlamaForSequenceClassification.*is not known"),
-        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling is of type 'llama3'"),
-        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_parameters is of type 'yarn'"),
+        ({"architectures": ["LlamaForSequenceClassification"]}, "LlamaForSequenceClassification.*is not supported"),
+        (
+            {"rope_scaling": {"rope_type": "llama3", "factor": 8.0}},
+            r"rope_scaling\.rope_type is 'llama3', which is not supported; only 'default' is",
+        ),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, r"rope_parameters\.rope_type is 'yarn'"),
         ({"hidden_act": "gelu"}, "hidden_act is 'gelu'.*only 'silu'"),
         ({"hidden_size": "left out"}, "hidden_size is None, but a whole number"),
         ({"num_hidden_layers": "two"}, "num_hidden_layers is 'two'"),
@@ -129,8 +139,8 @@ def test_a_config_that_is_not_known_or_does_not_fit_is_refused(
     [
         ("gpt2", {"activation_function": "relu"}, "activation_function 'relu'.*gelu_new"),
         ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True"),
-        ("qwen3", {"use_sliding_window": True}, "sliding window"),
-        ("qwen3", {"layer_types": ["full_attention", "sliding_attention"]}, "sliding window"),
+        ("qwen3", {"use_sliding_window": True}, "use_sliding_window is True.*only False"),
+        ("qwen3", {"layer_types": ["full_attention", "sliding_attention"]}, "layer_types has sliding_attention"),
     ],
 )
 def test_what_a_family_may_have_and_we_do_not_is_refused(
@@ -164,13 +174,13 @@ def test_damaged_folders_are_refused_in_one_line(exported: Any) -> None:
     with pytest.raises(DataError, match=r"part-1\.safetensors is missing"):
         read(folder)
     index.write_text(json.dumps({"weight_map": {"a": "../part-1.safetensors"}}))
-    with pytest.raises(DataError, match="is no file beside it"):
+    with pytest.raises(DataError, match="is not a file next to it"):
         read(folder)
     (folder / "tokenizer.json").write_text("{}")
     with pytest.raises(DataError, match=r"tokenizer\.json is damaged"):
         read(folder)
     (folder / "config.json").write_text("{")
-    with pytest.raises(DataError, match=r"config\.json is damaged: it is no JSON"):
+    with pytest.raises(DataError, match=r"config\.json is damaged: it is not JSON"):
         read(folder)
     with pytest.raises(DataError, match=r"config\.json is missing; is .* in Hugging Face's layout"):
         read(folder / "nowhere")
@@ -179,15 +189,15 @@ def test_damaged_folders_are_refused_in_one_line(exported: Any) -> None:
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({**GPT2.parts, "norm": "rms"}, "GPT-2, the nearest, has not norm rms"),
-        ({**GPT2.parts, "key_heads": 2}, "GPT-2, the nearest, has not key_heads 2"),
-        ({**LLAMA.parts, "feed_forward": "gelu"}, "Llama, the nearest, has not feed_forward gelu"),
-        ({**QWEN3.parts, "norm": "layer"}, "Qwen3, the nearest, has not norm layer"),
-        ({**QWEN3.parts, "bias": True}, "Qwen3 has no biases in its feed-forward part"),
+        ({**GPT2.parts, "norm": "rms"}, "GPT-2, the nearest, has no rms norm"),
+        ({**GPT2.parts, "key_heads": 2}, "GPT-2, the nearest, has no key_heads 2"),
+        ({**LLAMA.parts, "feed_forward": "gelu"}, "Llama, the nearest, has no gelu in its feed-forward part"),
+        ({**QWEN3.parts, "norm": "layer"}, "Qwen3, the nearest, has no layer norm"),
+        ({**QWEN3.parts, "bias": True}, "Qwen3, the nearest, has no biases in its feed-forward part"),
     ],
 )
 def test_a_mixture_is_refused_by_its_part(parts: dict[str, Any], message: str, tmp_path: Path) -> None:
-    model = stirred(GPT(VOCAB, **{**SIZES, **parts}))
+    model = stirred(GPT(VOCAB, Architecture(**{**SIZES, **parts})))
     with pytest.raises(Error, match=message):
         write(model, None, tmp_path / "model")
     assert not list(tmp_path.iterdir())
@@ -212,6 +222,14 @@ def test_nothing_is_overwritten_and_nothing_half_stays(tmp_path: Path, monkeypat
     with pytest.raises(Error, match=r"cannot write .*the disk is full"):
         write(model, None, tmp_path / "more")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_killed_export_left_is_removed(tmp_path: Path, abandoned: Callable[[Path, str], Path]) -> None:
+    left, of_another = abandoned(tmp_path, "model"), abandoned(tmp_path, "other")
+    write(ours(VOCAB, "gpt2"), None, tmp_path / "model")
+    assert (left.exists(), of_another.exists()) == (False, True)
+    (tmp_path / "plain").mkdir()
+    assert (tmp_path / "model").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_what_gpt2_always_has_is_zero_where_ours_has_none() -> None:

@@ -17,6 +17,7 @@ from kqv.generation.generate import complete
 from kqv.generation.predictor import Cached
 from kqv.generation.sampling import Sampling
 from kqv.interchange.hugging_face import read, write
+from kqv.models.architecture import Architecture
 from kqv.models.families import family_of
 from kqv.models.gpt import GPT
 
@@ -86,7 +87,7 @@ def test_their_model_says_the_same_here(name: str, tmp_path: Path) -> None:
     other.save_pretrained(tmp_path)
     model, tokenizer = read(tmp_path)
     assert tokenizer is None
-    family = family_of(model)
+    family = family_of(model.architecture)
     assert family is not None
     assert family.title == THEIRS[name][0].replace("GPT2", "GPT-2")
     compare(model, other)
@@ -100,9 +101,9 @@ def test_our_model_says_the_same_there(name: str, tmp_path: Path) -> None:
     assert not any(report[part] for part in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     assert other.dtype == torch.float32
     compare(model, other.eval())
-    assert other.get_input_embeddings().weight.shape == (VOCAB, model.model)
+    assert other.get_input_embeddings().weight.shape == (VOCAB, model.width)
     tied = other.get_input_embeddings().weight.data_ptr() == other.get_output_embeddings().weight.data_ptr()
-    assert tied == model.parts["tied"]
+    assert tied == model.architecture.tied
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama, grouped and tied", "qwen3"])
@@ -135,7 +136,7 @@ def test_gpt2s_own_vocabulary_gives_the_same_ids_there(tmp_path: Path) -> None:
         tokenizer = gpt2()
     except DataError:
         pytest.skip("GPT-2's vocabulary is not in KQV_DATA")
-    write(GPT(tokenizer.size, CONTEXT, 4, 1, 1), tokenizer, tmp_path / "model")
+    write(GPT(tokenizer.size, Architecture(CONTEXT, 4, 1, 1)), tokenizer, tmp_path / "model")
     other = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
     assert other(TEXT)["input_ids"] == tokenizer.encode(TEXT).tolist()
     assert other.eos_token_id == tokenizer.end_of_text == 50_256

@@ -53,9 +53,9 @@ def test_the_cache_takes_its_memory_once() -> None:
     model = gpt(written_out=False)
     ids, _ = batch()
     cache = model.new_cache(len(ids))
-    places = [(block.keys.data_ptr(), block.values.data_ptr()) for block in cache.blocks]
+    positions = [(block.keys.data_ptr(), block.values.data_ptr()) for block in cache.blocks]
     in_pieces(model, ids, PIECES["one by one"], cache)
-    assert places == [(block.keys.data_ptr(), block.values.data_ptr()) for block in cache.blocks]
+    assert positions == [(block.keys.data_ptr(), block.values.data_ptr()) for block in cache.blocks]
     assert cache.blocks[0].keys.dtype == torch.float64
 
 
@@ -126,5 +126,5 @@ def test_a_trace_explains_what_was_computed_with_a_cache() -> None:
     joined = [str(source) for source in trace.cell("blocks.0.attention.keys#2[0,0,5,0]").sources()]
     assert joined == ["blocks.0.attention.query_key_value#2[batch=0, position=1, joined=24]"]
     masked = trace["blocks.0.attention.masked_scores#2"].value
-    assert torch.isinf(masked[:, :, 0, 5]).all(), "the first of two new places does not see the second"
+    assert torch.isinf(masked[:, :, 0, 5]).all(), "the first of two new positions does not see the second"
     assert torch.isfinite(masked[:, :, 1]).all()

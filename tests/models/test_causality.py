@@ -1,4 +1,4 @@
-"""No place sees a later one, in values or gradients; both ways to compute attention are one function."""
+"""No position sees a later one, in values or gradients; both ways to compute attention are one function."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from kqv.operations import cross_entropy
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("place", [1, CONTEXT // 2, CONTEXT - 1])
-def test_a_later_token_changes_no_earlier_logit(path: str, place: int) -> None:
+@pytest.mark.parametrize("position", [1, CONTEXT // 2, CONTEXT - 1])
+def test_a_later_token_changes_no_earlier_logit(path: str, position: int) -> None:
     model = gpt(PATHS[path])
     ids, _ = batch()
     changed = ids.clone()
-    changed[:, place] = (ids[:, place] + 1) % VOCAB
+    changed[:, position] = (ids[:, position] + 1) % VOCAB
     before, after = model(ids), model(changed)
-    assert torch.equal(before[:, :place], after[:, :place])
-    assert not torch.isclose(before[:, place:], after[:, place:]).all(-1).any(), "every place from there on sees it"
+    assert torch.equal(before[:, :position], after[:, :position])
+    assert not torch.isclose(before[:, position:], after[:, position:]).all(-1).any(), (
+        "every position from there on sees it"
+    )
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("place", [0, CONTEXT // 2, CONTEXT - 2])
-def test_an_earlier_loss_gives_later_embeddings_a_gradient_of_exactly_zero(path: str, place: int) -> None:
+@pytest.mark.parametrize("position", [0, CONTEXT // 2, CONTEXT - 2])
+def test_an_earlier_loss_gives_later_embeddings_a_gradient_of_exactly_zero(path: str, position: int) -> None:
     model = gpt(PATHS[path])
     embedded: list[Tensor] = []
 
@@ -34,11 +36,11 @@ def test_an_earlier_loss_gives_later_embeddings_a_gradient_of_exactly_zero(path:
 
     model.tokens.register_forward_hook(keep)
     ids, targets = batch()
-    cross_entropy(model(ids)[:, : place + 1], targets[:, : place + 1]).backward()
+    cross_entropy(model(ids)[:, : position + 1], targets[:, : position + 1]).backward()
     (vectors,) = embedded
     assert vectors.grad is not None
-    assert not vectors.grad[:, place + 1 :].any()
-    assert vectors.grad[:, : place + 1].abs().amax(-1).min() > 0, "every place up to there has a part in it"
+    assert not vectors.grad[:, position + 1 :].any()
+    assert vectors.grad[:, : position + 1].abs().amax(-1).min() > 0, "every position up to there has a part in it"
 
 
 def test_written_out_and_fused_attention_are_one_function() -> None:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from kqv.errors import DimensionError, Error
 from kqv.models.convolutional import Convolution, ConvolutionalNetwork
+from kqv.systems.digits.traced import trace_pictures
 from kqv.trace.trace import Trace
-from kqv.training.tracing import trace_pictures
 
 CLASSES = ("cat", "dog", "cow")
 PLAIN: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
@@ -89,16 +89,16 @@ def test_gradients_agree_with_finite_differences(form: str) -> None:
     step, generator = 1e-6, torch.Generator().manual_seed(3)
     for name, parameter in model.named_parameters():
         numbers = parameter.detach().view(-1)
-        for place in torch.randint(0, len(numbers), (4,), generator=generator).tolist():
+        for position in torch.randint(0, len(numbers), (4,), generator=generator).tolist():
             costs = []
             for sign in (1, -1):
                 with torch.no_grad():
-                    numbers[place] += sign * step
+                    numbers[position] += sign * step
                     costs.append(float(model.loss(model(x), labels)))
-                    numbers[place] -= sign * step
+                    numbers[position] -= sign * step
             assert parameter.grad is not None
-            found = float(parameter.grad.view(-1)[place])
-            assert found == pytest.approx((costs[0] - costs[1]) / (2 * step), abs=1e-8), f"{name}, place {place}"
+            found = float(parameter.grad.view(-1)[position])
+            assert found == pytest.approx((costs[0] - costs[1]) / (2 * step), abs=1e-8), f"{name}, position {position}"
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_a_verdict_is_the_softmax_of_the_logits_and_leaves_the_mode() -> None:
     assert model.training
     model.eval()
     wanted = torch.softmax(model(pictures.flatten(1).double() / 255), 1)
-    for verdict, shares in zip(verdicts, wanted, strict=True):
-        assert verdict.shares == pytest.approx(shares.tolist(), abs=1e-12)
-        assert verdict.place == int(shares.argmax())
-        assert (verdict.label, verdict.confidence) == (CLASSES[verdict.place], max(verdict.shares))
+    for verdict, probabilities in zip(verdicts, wanted, strict=True):
+        assert verdict.probabilities == pytest.approx(probabilities.tolist(), abs=1e-12)
+        assert verdict.position == int(probabilities.argmax())
+        assert (verdict.label, verdict.confidence) == (CLASSES[verdict.position], max(verdict.probabilities))
 
 
 def test_dropout_thins_the_fully_connected_layers_in_training_alone() -> None:
@@ -194,14 +194,14 @@ WEIGHTS = [f"{layer}.{what}" for layer in LAYERS for what in ("weight", "bias")]
 def test_numbers_of_every_layer_have_their_arithmetic(traced: Trace, name: str) -> None:
     record = traced[name]
     assert len(record.dimensions) == len(record.sizes)
-    places = range(0, record.tensor.numel(), max(1, record.tensor.numel() // 7))
-    for place in places:
-        forward = traced.explain(record.cell_at(place))
+    positions = range(0, record.tensor.numel(), max(1, record.tensor.numel() // 7))
+    for position in positions:
+        forward = traced.explain(record.cell_at(position))
         assert forward.agrees, forward.text(100)
         assert (forward.expression is None) == (name in WEIGHTS), "a weight is given, all else is computed"
     if name not in ("x", "picture"):  # the pixels do not learn
-        for place in places:
-            backward = traced.explain(record.cell_at(place, "backward"))
+        for position in positions:
+            backward = traced.explain(record.cell_at(position, "backward"))
             assert backward.agrees, backward.text(100)
             assert backward.expression is not None
 

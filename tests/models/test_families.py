@@ -12,9 +12,12 @@ from torch import Tensor
 from twins import BLOCKS, CONTEXT, FAMILIES, HEADS, MODEL, PATHS, VOCAB, batch, distance, gpt, gradients
 
 from kqv.errors import Error
-from kqv.models.attention import SelfAttention
+from kqv.models.architecture import Architecture
+from kqv.models.attention import Attention
 from kqv.models.families import GPT2, LLAMA, QWEN3, family_of
 from kqv.models.gpt import GPT
+from kqv.models.heads import Heads
+from kqv.models.positions import Rotary
 
 GROUPED = {"positions": "rotary", "heads": 6, "key_heads": 2}
 
@@ -38,7 +41,7 @@ def test_with_a_cache_pieces_have_the_logits_of_the_whole(family: str, path: str
     model = gpt(PATHS[path], **FAMILIES[family])
     ids, _ = batch()
     cache = model.new_cache(len(ids))
-    assert cache.blocks[0].keys.shape == (len(ids), model.key_heads, CONTEXT, model.channels)
+    assert cache.blocks[0].keys.shape == (len(ids), model.heads.key_heads, CONTEXT, model.heads.channels)
     with torch.no_grad():
         found = torch.cat([model(ids[:, start:stop], cache) for start, stop in pairwise(borders)], 1)
     assert float((found - model(ids)).detach().abs().max()) <= 1e-12
@@ -56,14 +59,15 @@ def turned(x: Tensor, base: float) -> Tensor:
 def test_grouped_normed_and_turned_attention_is_the_formula_head_by_head(path: str) -> None:
     torch.manual_seed(4)
     heads, key_heads, channels, base = 6, 2, 4, 50.0
-    attention = SelfAttention(
-        MODEL, heads, bias=True, written_out=PATHS[path], key_heads=key_heads, channels=channels, rotary_base=base,
-        query_key_norm=True, epsilon=1e-3,
+    attention = Attention(
+        MODEL, Heads(heads, key_heads, channels), written_out=PATHS[path], turn=Rotary(base), query_key_norm=True,
+        epsilon=1e-3,
     ).double()  # fmt: skip
     with torch.no_grad():
         for parameter in attention.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     x = torch.randn(2, 7, MODEL, dtype=torch.float64)
+    assert attention.query_key_value is not None
     joined = F.linear(x, attention.query_key_value.weight, attention.query_key_value.bias)
     parts = joined.unflatten(-1, (heads + 2 * key_heads, channels)).transpose(1, 2)
     assert attention.query_norm is not None
@@ -104,38 +108,40 @@ def test_turned_scores_depend_on_distances_alone() -> None:
     x = torch.randn(1, 5, MODEL, dtype=torch.float64)
     scores = []
     for start in (0, 1000):
-        queries, keys, _ = attention.ask(x, torch.arange(start, start + 5))
+        queries, keys, _ = attention.ask(x, torch.arange(start, start + 5), None)
         scores.append(queries @ keys.mT)
     torch.testing.assert_close(scores[0], scores[1], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_parts_make_the_same_form_again(family: str) -> None:
+def test_an_architecture_makes_the_same_model_again(family: str) -> None:
     model = gpt(written_out=False, **FAMILIES[family])
-    again = GPT(model.vocab, **model.parts)
+    again = GPT(model.vocab, model.architecture)
     assert {name: t.shape for name, t in again.state_dict().items()} == {
         name: t.shape for name, t in model.state_dict().items()
     }
-    assert again.parts == model.parts
+    assert again.architecture == model.architecture
     assert again.describe() == model.describe()
 
 
 def test_a_model_knows_its_family() -> None:
-    found = {name: family_of(gpt(written_out=False, **parts)) for name, parts in FAMILIES.items()}
+    found = {
+        name: family_of(Architecture(**{"width": MODEL, "heads": HEADS, **parts})) for name, parts in FAMILIES.items()
+    }
     assert found == {"gpt2": GPT2, "llama": LLAMA, "qwen3": QWEN3, "a mixture": None}
-    assert family_of(gpt(written_out=False, feed_forward="gelu-tanh", bias=False)) is GPT2
-    assert family_of(gpt(written_out=False, key_heads=1)) is None
-    wide = gpt(written_out=False, channels=10)
-    assert GPT2.differences(wide) == ["channels 10"]
-    assert LLAMA.differences(gpt(written_out=False, **{**QWEN3.parts, "norm": "layer"})) == [
-        "norm layer",
-        "query_key_norm True",
+    assert family_of(Architecture(feed_forward="gelu-tanh", bias=False)) is GPT2
+    assert family_of(Architecture(key_heads=1)) is None
+    assert GPT2.differences(Architecture(channels=10)) == ["channels 10"]
+    assert LLAMA.differences(Architecture(**{**QWEN3.parts, "norm": "layer"})) == [
+        "layer norm",
+        "norm of queries and keys",
     ]
 
 
 def test_it_says_what_it_is() -> None:
     llama = gpt(written_out=False, **FAMILIES["llama"])
-    assert llama.describe() == "Llama, 2 blocks, 6 heads on 3 of keys, 24 wide, context 16, vocab 29"
+    family = "a GPT of Llama's architecture (rotary positions, RMS norm, SwiGLU)"
+    assert llama.describe() == f"{family}, 2 blocks, 6 heads on 3 of keys, 24 wide, context 16, vocab 29"
     mixture = gpt(written_out=False, norm="rms").describe()
     assert mixture.startswith("GPT (learned positions, rms norm, gelu, queries and keys plain), 2 blocks, 3 heads")
 
@@ -145,8 +151,9 @@ def test_it_says_what_it_is() -> None:
 def test_with_zero_projections_the_blocks_add_nothing_at_first(family: str, tied: bool) -> None:
     torch.manual_seed(2)
     parts = {"heads": HEADS, **FAMILIES[family], "tied": tied, "initialisation": "zero-projections", "dropout": 0.0}
-    model = GPT(VOCAB, CONTEXT, MODEL, blocks=BLOCKS, **parts)
+    model = GPT(VOCAB, Architecture(CONTEXT, MODEL, blocks=BLOCKS, **parts))
     ids, targets = batch()
+    assert model.norm is not None
     embedded = model.tokens(ids)
     if model.positions is not None:
         embedded = embedded + model.positions(torch.arange(CONTEXT))
@@ -162,9 +169,9 @@ def test_with_zero_projections_the_blocks_add_nothing_at_first(family: str, tied
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"positions": "sinus"}, "no positions 'sinus'; choose one of: learned, rotary"),
+        ({"positions": "sinus"}, "no positional encoding 'sinus'; choose one of: learned, rotary, sinusoidal, none"),
         ({"norm": "batch"}, "no norm 'batch'; choose one of: layer, rms"),
-        ({"feed_forward": "relu"}, "no feed-forward form 'relu'; choose one of: gelu, gelu-tanh, swiglu"),
+        ({"feed_forward": "elu"}, "no feed-forward part 'elu'; choose one of: gelu, gelu-tanh, relu, swiglu"),
         ({"initialisation": "he"}, "no initialisation 'he'; choose one of: gpt2, zero-projections"),
         ({"key_heads": 2}, "3 heads cannot share 2 heads of keys evenly"),
         ({"key_heads": 0}, "3 heads cannot share 0 heads of keys evenly"),

@@ -13,6 +13,7 @@ from twins import BLOCKS, CONTEXT, HEADS, MODEL, PATHS, VOCAB, batch, gpt, gradi
 
 from benchmarks.plain_gpt import PlainGPT, plain_loss
 from kqv.errors import DimensionError, Error
+from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT, GPT2_SIZES, gpt2
 from kqv.operations import cross_entropy
 
@@ -20,8 +21,10 @@ DROPOUT = 0.3
 
 
 def test_it_says_what_it_is() -> None:
-    assert GPT(65, 64, 128, 4, 4).describe() == "GPT-2, 4 blocks, 4 heads, 128 wide, context 64, vocab 65"
-    assert GPT(5, 2, 3, 1, 1).describe() == "GPT-2, 1 block, 1 head, 3 wide, context 2, vocab 5"
+    family = "a GPT of GPT-2's architecture (learned positions, layer norm, GELU)"
+    large, small = GPT(65, Architecture(64, 128, 4, 4)), GPT(5, Architecture(2, 3, 1, 1))
+    assert large.describe() == f"{family}, 4 blocks, 4 heads, 128 wide, context 64, vocab 65"
+    assert small.describe() == f"{family}, 1 block, 1 head, 3 wide, context 2, vocab 5"
 
 
 @pytest.mark.parametrize("size", GPT2_SIZES)
@@ -31,14 +34,14 @@ def test_a_published_size_has_as_many_parameters_as_its_name_says(size: str) -> 
     count = sum(parameter.numel() for parameter in model.parameters())
     unit = {"M": 1e6, "B": 1e9}[size[-1]]
     assert count / unit == pytest.approx(float(size[:-1]), rel=0.04)  # the paper's 1.5B are 1.56
-    wide, blocks = model.model, len(model.blocks)
+    wide, blocks = model.width, len(model.blocks)
     in_a_block = 12 * wide**2 + 13 * wide  # four maps wide × wide, two wide × 4·wide; their biases, and two norms
     assert count == (model.vocab + model.context) * wide + blocks * in_a_block + 2 * wide
 
 
 def test_the_first_weights_are_gpt2s() -> None:
     torch.manual_seed(5)
-    model = GPT(vocab=300, context=200, model=64, heads=4, blocks=8)
+    model = GPT(300, Architecture(context=200, width=64, heads=4, blocks=8))
     for name, parameter in model.state_dict().items():
         if parameter.dim() == 1:
             assert torch.equal(parameter, torch.full_like(parameter, float(name.endswith("norm.weight")))), name
@@ -53,7 +56,7 @@ def test_the_first_weights_are_gpt2s() -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_the_loss_of_a_new_model_is_that_of_a_uniform_guess(path: str) -> None:
     torch.manual_seed(5)
-    model = GPT(VOCAB, CONTEXT, MODEL, HEADS, BLOCKS, written_out=PATHS[path])
+    model = GPT(VOCAB, Architecture(CONTEXT, MODEL, HEADS, BLOCKS), PATHS[path])
     ids, targets = batch()
     assert model.loss(model(ids), targets).item() == pytest.approx(math.log(VOCAB), abs=0.05)
 
@@ -137,16 +140,22 @@ def test_dropout_is_for_training_alone(path: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"width": 0}, "at least 1; got context 16, width 0"),
         ({"heads": 5}, "5 heads cannot share 24 numbers evenly"),
-        ({"blocks": 0}, "at least 1; got vocab 29, context 16, model 24, heads 3, blocks 0"),
+        ({"blocks": 0}, "at least 1; got context 16, width 24, heads 3, blocks 0"),
         ({"dropout": 1.0}, "from 0 to below 1; got 1.0"),
-        ({"feed_forward": "quick"}, "'quick'; choose one of: gelu, gelu-tanh, swiglu"),
+        ({"feed_forward": "quick"}, "'quick'; choose one of: gelu, gelu-tanh, relu, swiglu"),
     ],
 )
 def test_sizes_and_options_that_make_no_model_are_refused(options: dict[str, object], message: str) -> None:
-    sizes = {"vocab": VOCAB, "context": CONTEXT, "model": MODEL, "heads": HEADS, "blocks": BLOCKS}
+    sizes = {"context": CONTEXT, "width": MODEL, "heads": HEADS, "blocks": BLOCKS}
     with pytest.raises(Error, match=message):
-        GPT(**{**sizes, **options})  # type: ignore[arg-type]
+        Architecture(**{**sizes, **options})  # type: ignore[arg-type]
+
+
+def test_a_vocabulary_has_tokens() -> None:
+    with pytest.raises(Error, match="at least 1 token; got 0"):
+        GPT(0)
 
 
 def test_unknown_sizes_of_gpt2_are_answered_with_those_that_exist() -> None:

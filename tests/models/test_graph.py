@@ -63,6 +63,7 @@ LOSSES: dict[str, Callable[[], Tensor]] = {
     "gpt, gelu by tanh": lambda: gpt_loss(feed_forward="gelu-tanh"),
     **{f"gpt, {family}": partial(gpt_loss, **parts) for family, parts in FAMILIES.items()},
     **{f"gpt, {family}, written out": partial(gpt_loss, True, **parts) for family, parts in FAMILIES.items()},
+    "gpt, sinusoidal positions, norms after": lambda: gpt_loss(positions="sinusoidal", block="post-norm"),
     "network": network_loss,
     "network, cross-entropy and relu": lambda: network_loss(cost="cross-entropy", activation="relu"),
     "network, tanh and dropout": lambda: network_loss(activation="tanh", dropout=0.5),

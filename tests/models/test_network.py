@@ -50,9 +50,9 @@ def test_gradients_are_those_of_the_articles_backpropagation(sizes: list[int]) -
     biases = [layer.bias.detach().numpy()[:, None] for layer in network.layers]
     wanted = np.eye(sizes[-1])[labels.numpy()]
     each = [article_backprop(weights, biases, x[n].numpy()[:, None], wanted[n][:, None]) for n in range(len(x))]
-    for place, layer in enumerate(network.layers):
-        mean_b = np.mean([nabla_b[place] for nabla_b, _ in each], axis=0)[:, 0]
-        mean_w = np.mean([nabla_w[place] for _, nabla_w in each], axis=0)
+    for position, layer in enumerate(network.layers):
+        mean_b = np.mean([nabla_b[position] for nabla_b, _ in each], axis=0)[:, 0]
+        mean_w = np.mean([nabla_w[position] for _, nabla_w in each], axis=0)
         np.testing.assert_allclose(layer.bias.grad.numpy(), mean_b, rtol=0, atol=1e-14)
         np.testing.assert_allclose(layer.weight.grad.numpy(), mean_w, rtol=0, atol=1e-14)
 
@@ -67,14 +67,16 @@ def test_gradients_agree_with_finite_differences(activation: str, cost: str) -> 
     step = 1e-6
     for parameter in network.parameters():
         numbers = parameter.detach().view(-1)
-        for place in range(numbers.numel()):
+        for position in range(numbers.numel()):
             costs = []
             for sign in (1, -1):
                 with torch.no_grad():
-                    numbers[place] += sign * step
+                    numbers[position] += sign * step
                     costs.append(float(network.loss(network(x), labels)))
-                    numbers[place] -= sign * step
-            assert float(parameter.grad.view(-1)[place]) == pytest.approx((costs[0] - costs[1]) / (2 * step), abs=1e-8)
+                    numbers[position] -= sign * step
+            assert float(parameter.grad.view(-1)[position]) == pytest.approx(
+                (costs[0] - costs[1]) / (2 * step), abs=1e-8
+            )
 
 
 @pytest.mark.parametrize("sizes", [[6, 4], [6, 5, 4], [6, 5, 3, 4]])
@@ -95,10 +97,10 @@ def test_cross_entropy_of_sigmoid_outputs_is_the_textbooks(sizes: list[int]) -> 
     a, y = activations[-1], np.eye(sizes[-1])[labels.numpy()]
     cost = -np.sum(y * np.log(a) + (1 - y) * np.log(1 - a)) / len(x)
     assert loss.item() == pytest.approx(cost, rel=1e-13)
-    np.testing.assert_allclose(network.shares(outputs).detach().numpy(), a, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(network.probabilities(outputs).detach().numpy(), a, rtol=0, atol=1e-14)
     delta = (a - y) / len(x)
-    for place in reversed(range(len(network.layers))):
-        layer, below = network.layers[place], activations[place]
+    for position in reversed(range(len(network.layers))):
+        layer, below = network.layers[position], activations[position]
         np.testing.assert_allclose(layer.weight.grad.numpy(), delta.T @ below, rtol=0, atol=1e-14)
         np.testing.assert_allclose(layer.bias.grad.numpy(), delta.sum(0), rtol=0, atol=1e-14)
         delta = (delta @ layer.weight.detach().numpy()) * below * (1 - below)
@@ -127,9 +129,9 @@ def test_sigmoid_outputs_of_a_surely_wrong_network_have_a_finite_cost_and_slope(
 def test_confidence_is_softmax_of_logits_and_the_sigmoids_themselves() -> None:
     x = torch.rand(2, 5)
     modern = Network([5, 4, 3], "relu", "cross-entropy", "he-normal")
-    assert torch.allclose(modern.shares(modern(x)), torch.softmax(modern(x), -1))
+    assert torch.allclose(modern.probabilities(modern(x)), torch.softmax(modern(x), -1))
     textbook = Network([5, 4, 3])
-    assert torch.equal(textbook.shares(textbook(x)), textbook(x))
+    assert torch.equal(textbook.probabilities(textbook(x)), textbook(x))
 
 
 def test_a_verdict_names_the_class_and_leaves_the_mode() -> None:
@@ -139,9 +141,9 @@ def test_a_verdict_names_the_class_and_leaves_the_mode() -> None:
         network.layers[0].weight[1] = 1.0
     network.train()
     verdict = network.classify(torch.full((1, 2, 2), 255, dtype=torch.uint8))[0]
-    assert (verdict.label, verdict.place) == ("dog", 1)
-    assert verdict.confidence == max(verdict.shares)
-    assert sum(verdict.shares) == pytest.approx(1)
+    assert (verdict.label, verdict.position) == ("dog", 1)
+    assert verdict.confidence == max(verdict.probabilities)
+    assert sum(verdict.probabilities) == pytest.approx(1)
     assert network.training
 
 
@@ -168,8 +170,8 @@ def test_in_training_mode_the_dropout_mask_is_recorded_and_explains() -> None:
     mask, dropped, before = trace["layers.1.mask"].value, trace["layers.1.dropped"].value, trace["layers.0.a"].value
     assert 0 < int(mask.sum()) < mask.numel()
     assert torch.equal(dropped, before * mask * 2)
-    for place in range(8):
-        for cell in (f"layers.1.dropped[0,{place}]", f"grad:layers.0.a[0,{place}]"):
+    for position in range(8):
+        for cell in (f"layers.1.dropped[0,{position}]", f"grad:layers.0.a[0,{position}]"):
             assert trace.cell(cell).agrees
 
 

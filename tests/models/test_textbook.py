@@ -83,17 +83,17 @@ def test_backpropagation_by_hand_agrees_with_the_operations_and_with_differences
     for by_hand, parameter in zip(gradients, parameters, strict=True):
         assert parameter.grad is not None
         torch.testing.assert_close(by_hand / len(examples), parameter.grad, rtol=0, atol=1e-14)
-        place = int(parameter.grad.abs().argmax())
+        position = int(parameter.grad.abs().argmax())
         costs = []
         for step in (1e-5, -1e-5):
             moved = copy.deepcopy(ours)
             target = [part for layer in moved.dense for part in (layer.weight, layer.bias)][
                 next(n for n, p in enumerate(parameters) if p is parameter)
             ]
-            target.detach().view(-1)[place] += step
+            target.detach().view(-1)[position] += step
             costs.append(moved.mean_cost(examples))
         slope = (costs[0] - costs[1]) / 2e-5
-        assert slope == pytest.approx(float(parameter.grad.view(-1)[place]), rel=1e-6, abs=1e-9)
+        assert slope == pytest.approx(float(parameter.grad.view(-1)[position]), rel=1e-6, abs=1e-9)
 
 
 def test_the_books_session_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +162,7 @@ def test_regularisation_and_momentum_follow_their_formulas() -> None:
     random.shuffle(order)
     for first in range(0, 40, 10):
         reference.weights, reference.biases = weights, biases
-        each = [reference.backprop(*data[place]) for place in order[first : first + 10]]
+        each = [reference.backprop(*data[position]) for position in order[first : first + 10]]
         for layer in range(2):
             nabla_b, nabla_w = (sum(one[which][layer] for one in each) / 10 for which in (0, 1))
             nabla_w = nabla_w + lmbda / 40 * weights[layer] + l1 / 40 * np.sign(weights[layer])
@@ -197,8 +197,10 @@ def test_monitoring_gives_costs_and_counts_of_every_epoch(cost: Any, output: Any
     assert evaluation_accuracy[-1] == ours.evaluate(held_out) == ours.accuracy(held_out)
     assert training_accuracy[-1] == ours.evaluate(train)
     assert training_cost[-1] == pytest.approx(ours.total_cost(train, 0.4), rel=1e-12)
+    assert evaluation_cost[-1] == pytest.approx(ours.total_cost(held_out, 0.4), rel=1e-12)
     squares = sum(float((w**2).sum()) for w in ours.weights)
-    assert evaluation_cost[-1] == pytest.approx(ours.total_cost(held_out) + 0.4 / (2 * 60) * squares, rel=1e-12)
+    for data, total in ((train, training_cost[-1]), (held_out, evaluation_cost[-1])):
+        assert total - ours.total_cost(data) == pytest.approx(0.5 * (0.4 / len(data)) * squares, rel=1e-9)
     outputs = [(ours.feedforward(x), y) for x, y in held_out]
     by_hand = {
         "quadratic": lambda a, y: 0.5 * float(((a - y) ** 2).sum()),

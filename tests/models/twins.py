@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.plain_gpt import PlainGPT
+from kqv.models.architecture import Architecture
 from kqv.models.families import GPT2, LLAMA, QWEN3
 from kqv.models.gpt import GPT
 
@@ -35,7 +36,7 @@ def gpt(
     """A GPT of two blocks whose weights are no special case: biases and the norms' weights are random too."""
     torch.manual_seed(1)
     form = {"heads": HEADS, "bias": bias, **parts}
-    model = GPT(VOCAB, CONTEXT, MODEL, blocks=BLOCKS, dropout=dropout, written_out=written_out, **form)
+    model = GPT(VOCAB, Architecture(CONTEXT, MODEL, blocks=BLOCKS, dropout=dropout, **form), written_out)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -50,7 +51,7 @@ def plain_twin(model: GPT, bias: bool = True) -> PlainGPT:
 
 
 def batch(texts: int = 4, seed: int = 2) -> tuple[Tensor, Tensor]:
-    """Ids and targets, `[batch, position]`: the targets are the ids one place later."""
+    """Ids and targets, `[batch, position]`: the targets are the ids one position later."""
     text = torch.randint(0, VOCAB, (texts, CONTEXT + 1), generator=torch.Generator().manual_seed(seed))
     return text[:, :-1], text[:, 1:]
 

@@ -90,7 +90,7 @@ def count(length: int) -> Make:
 
 
 def truth(*shape: int) -> Make:
-    """True or false, true in two thirds of the places."""
+    """True or false, true in two thirds of the positions."""
     return lambda random, dtype: torch.rand(shape, generator=random) < 2 / 3
 
 
@@ -112,20 +112,20 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None
     return F.scaled_dot_product_attention(query, key, value, attn_mask=seen if allowed is None else seen & allowed)
 
 
-def _sinusoidal(places: Tensor, model: int) -> Tensor:
-    table = torch.zeros(int(places.max()) + 1 if places.numel() else 1, model, dtype=torch.float64)
-    for place in range(len(table)):
+def _sinusoidal(positions: Tensor, model: int) -> Tensor:
+    table = torch.zeros(int(positions.max()) + 1 if positions.numel() else 1, model, dtype=torch.float64)
+    for position in range(len(table)):
         for i in range(0, model, 2):
-            table[place, i] = math.sin(place / 10000 ** (i / model))
+            table[position, i] = math.sin(position / 10000 ** (i / model))
             if i + 1 < model:
-                table[place, i + 1] = math.cos(place / 10000 ** (i / model))
-    return table[places].to(torch.get_default_dtype())
+                table[position, i + 1] = math.cos(position / 10000 ** (i / model))
+    return table[positions].to(torch.get_default_dtype())
 
 
-def _rotary(x: Tensor, places: Tensor, base: float = 10000.0) -> Tensor:
+def _rotary(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     half = x.shape[-1] // 2
     pairs = torch.complex(x[..., :half], x[..., half:])
-    angle = torch.outer(places.double(), base ** (-torch.arange(half, dtype=torch.float64) / half))
+    angle = torch.outer(positions.double(), base ** (-torch.arange(half, dtype=torch.float64) / half))
     turned = pairs * torch.polar(torch.ones_like(angle), angle).to(pairs.dtype)
     return torch.cat((turned.real, turned.imag), -1)
 

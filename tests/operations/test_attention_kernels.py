@@ -19,8 +19,8 @@ def _inputs(queries: int, keys: int, dtype: torch.dtype, device: str = "cpu") ->
     """Queries, keys and values as the model has them: heads cut out of rows, so that they do not lie together."""
     drawn = torch.Generator().manual_seed(4)
 
-    def heads(places: int) -> Tensor:
-        rows = torch.randn(2, places, 3, 8, generator=drawn, dtype=torch.float64).to(device, dtype)
+    def heads(positions: int) -> Tensor:
+        rows = torch.randn(2, positions, 3, 8, generator=drawn, dtype=torch.float64).to(device, dtype)
         return rows.transpose(1, 2).requires_grad_()
 
     return [heads(queries), heads(keys), heads(keys)]

@@ -100,7 +100,7 @@ def test_softmax_hides_no_nan() -> None:
 
 
 @pytest.mark.parametrize("attend", [written_out, causal])
-def test_no_query_sees_a_later_place(attend: Callable[..., Tensor]) -> None:
+def test_no_query_sees_a_later_position(attend: Callable[..., Tensor]) -> None:
     query, key, value = triple(2, 2, 6, 4)
     allowed = torch.ones(6, 6, dtype=torch.bool).tril()
     before = attend(query, key, value, allowed)
@@ -125,7 +125,7 @@ def test_exp_does_not_overflow() -> None:
     assert float(cross_entropy(rows, torch.tensor([1, 0, 0]))) == pytest.approx((2e4 + math.log(2)) / 3)
 
 
-def test_the_first_place_is_place_zero() -> None:
+def test_the_first_position_is_position_zero() -> None:
     table = sinusoidal(torch.arange(4), model=6)
     assert table[0].tolist() == [0.0, 1.0, 0.0, 1.0, 0.0, 1.0]
     assert table[1, 0].item() == pytest.approx(math.sin(1))
@@ -133,18 +133,18 @@ def test_the_first_place_is_place_zero() -> None:
     assert torch.equal(sinusoidal(torch.tensor([2]), model=6)[0], table[2])
 
 
-def test_far_places_are_exact() -> None:
-    place, model = 1_000_003, 8
-    found = sinusoidal(torch.tensor([place]), model=model)[0]
-    wanted = [f(place / 10000 ** (2 * i / model)) for i in range(model // 2) for f in (math.sin, math.cos)]
+def test_far_positions_are_exact() -> None:
+    position, model = 1_000_003, 8
+    found = sinusoidal(torch.tensor([position]), model=model)[0]
+    wanted = [f(position / 10000 ** (2 * i / model)) for i in range(model // 2) for f in (math.sin, math.cos)]
     torch.testing.assert_close(found, torch.tensor(wanted), rtol=0, atol=1e-6)
 
 
 def test_rotary_makes_scores_of_distances() -> None:
     query, key = torch.randn(1, 8, dtype=torch.float64), torch.randn(1, 8, dtype=torch.float64)
 
-    def score(place: int, other: int) -> Tensor:
-        return (rotary(query, torch.tensor([place])) * rotary(key, torch.tensor([other]))).sum()
+    def score(position: int, other: int) -> Tensor:
+        return (rotary(query, torch.tensor([position])) * rotary(key, torch.tensor([other]))).sum()
 
     torch.testing.assert_close(score(3, 10), score(103, 110))
     assert abs(float(score(3, 10) - score(3, 11))) > 1e-3
@@ -269,7 +269,7 @@ def test_bfloat16_stays_under_autocast_where_nothing_else_is_given() -> None:
         assert linear(torch.randn(3, 4), torch.randn(2, 4)).dtype == torch.bfloat16
 
 
-def test_another_pair_takes_an_operations_place() -> None:
+def test_another_pair_takes_an_operations_position() -> None:
     x = torch.tensor([-1.0, 2.0], requires_grad=True)
     doubled = Pair(lambda x: (2 * x, ()), lambda saved, gradient: (5 * gradient,))
     with relu.replaced(doubled):

@@ -193,8 +193,8 @@ def cells(trace: Trace, tensor: Tensor, prefix: str) -> list[str]:
     if tensor.numel() == 0:
         return []
     draw = random.Random(tensor.numel())
-    places = {0, tensor.numel() - 1, *(draw.randrange(tensor.numel()) for _ in range(4))}
-    indices = [torch.unravel_index(torch.tensor(place), tensor.shape) for place in sorted(places)]
+    positions = {0, tensor.numel() - 1, *(draw.randrange(tensor.numel()) for _ in range(4))}
+    indices = [torch.unravel_index(torch.tensor(position), tensor.shape) for position in sorted(positions)]
     return [prefix + record.name + (f"[{', '.join(str(int(i)) for i in index)}]" if index else "") for index in indices]
 
 
@@ -224,9 +224,9 @@ def test_recorded_gradients_have_the_inputs_own_type() -> None:
         trace, output = traced(case, inputs)
     assert output.dtype == torch.bfloat16
     (call,) = trace.recorder.calls
-    for place, tensor in enumerate(inputs):
+    for position, tensor in enumerate(inputs):
         assert tensor is not None
-        gradient = call.input_gradient(place)
+        gradient = call.input_gradient(position)
         assert gradient is not None
         assert gradient.dtype == torch.float32
         assert torch.equal(gradient, tensor.grad)

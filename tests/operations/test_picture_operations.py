@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from kqv.operations import convolution, max_pooling
-from kqv.trace.recorder import note
+from kqv.recording import note
 from kqv.trace.trace import Trace
 
 INFINITE, NAN = float("inf"), float("nan")
@@ -30,10 +30,10 @@ def test_max_pooling_of_equal_and_unknown_numbers(window: list[float]) -> None:
     torch.testing.assert_close(y, expected, rtol=0, atol=0, equal_nan=True)
     assert x.grad is not None
     assert torch.equal(x.grad, wanted)
-    for place in range(4):
-        explanation = trace.explain(trace["x"].cell_at(place, "backward"))
+    for position in range(4):
+        explanation = trace.explain(trace["x"].cell_at(position, "backward"))
         assert explanation.expression is not None
-        assert explanation.expression.value() == float(wanted.flatten()[place])
+        assert explanation.expression.value() == float(wanted.flatten()[position])
 
 
 @pytest.mark.usefixtures("pair")

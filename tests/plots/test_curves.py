@@ -83,7 +83,7 @@ def test_measurements_of_one_training_are_named_by_what_differs(drawn: list[Figu
 
 @pytest.mark.parametrize(("values", "shown"), [([0.25, 0.55], {"0.3", "0.4", "0.5"}), ([1e-4, 0.5], {"0.001", "0.1"})])
 def test_a_logarithmic_axis_says_its_numbers_plainly(values: list[float], shown: set[str], drawn: list[Figure]) -> None:
-    training = Curves("x", [{"epoch": float(place), "size": value} for place, value in enumerate(values)])
+    training = Curves("x", [{"epoch": float(position), "size": value} for position, value in enumerate(values)])
     plot_curves("", [by_measurement("", "size", training, "size", logarithmic=True)], Path())
     axis = drawn[0].axes[0].yaxis
     drawn[0].canvas.draw()
@@ -101,7 +101,7 @@ def test_a_line_for_one_training_without_a_name_has_no_legend(drawn: list[Figure
 
 
 def test_more_trainings_than_colours_and_dashes_are_drawn(drawn: list[Figure]) -> None:
-    trainings = [Curves(f"number {place}", FIRST.metrics) for place in range(len(COLOURS) + 2)]
+    trainings = [Curves(f"number {position}", FIRST.metrics) for position in range(len(COLOURS) + 2)]
     keys = ["loss", "accuracy", "gradient_b2", "gradient_b10"]
     plot_curves("", [by_training("", "cost", trainings, keys)], Path())
     assert len(drawn[0].axes[0].get_lines()) == len(trainings) * len(keys)
@@ -114,7 +114,7 @@ def test_what_was_measured_once_can_be_seen(tmp_path: Path) -> None:
         part = Part("", "cost", [("", *Curves("", metrics).of("accuracy"), 0, 0)])
         plot_curves("", [part], tmp_path / f"{name}.png")
         pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")).astype(int)
-        blue = np.array([int(COLOURS[0][place : place + 2], 16) for place in (1, 3, 5)])
+        blue = np.array([int(COLOURS[0][position : position + 2], 16) for position in (1, 3, 5)])
         inks.append(int((np.abs(pixels - blue).sum(-1) < 10).sum()))
     assert inks[0] == 0
     assert inks[1] > 10
@@ -131,7 +131,7 @@ def test_the_ending_says_the_format_and_the_file_is_the_same_again(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("name", "says"), [("a.gif", "by its ending"), ("a", "by its ending"), ("no/a.png", "folder")])
-def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, name: str, says: str) -> None:
+def test_a_position_that_cannot_be_written_is_refused(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(Error, match=says):
         plot_curves("", [by_training("", "cost", [FIRST], ["loss"])], tmp_path / name)
     assert list(tmp_path.iterdir()) == []

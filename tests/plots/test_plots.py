@@ -11,25 +11,25 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from kqv.errors import Error
-from kqv.evaluation import DigitScores
-from kqv.plots.evaluation import Evaluated, confusion_panel, mistakes_panel, plot_evaluation
+from kqv.evaluation.pictures import DigitScores, PictureEvaluation
+from kqv.plots.evaluation import confusion_panel, mistakes_panel, plot_evaluation
 from kqv.plots.figures import check_ending, shortened
 from kqv.plots.pictures import plot_steps
 
 
-def evaluated(classes: int, weights: bool = True, pictures: int = 200) -> Evaluated:
+def evaluated(classes: int, weights: bool = True, pictures: int = 200) -> PictureEvaluation:
     """A recogniser that is right most of the time, with class names that look like markup."""
     chance = np.random.default_rng(classes)
     labels = chance.integers(0, classes, pictures)
-    places = np.where(chance.random(pictures) < 0.8, labels, chance.integers(0, classes, pictures))
-    confusion = np.bincount(labels * classes + places, minlength=classes**2).reshape(classes, classes)
-    right = places == labels
+    positions = np.where(chance.random(pictures) < 0.8, labels, chance.integers(0, classes, pictures))
+    confusion = np.bincount(labels * classes + positions, minlength=classes**2).reshape(classes, classes)
+    right = positions == labels
     scores = DigitScores(
-        0.1, float(right.mean()), int(right.sum()), pictures, confusion, places, chance.random(pictures), right
+        0.1, float(right.mean()), int(right.sum()), pictures, confusion, positions, chance.random(pictures), right
     )
-    names = tuple(f"$class_{place}" for place in range(classes))
+    names = tuple(f"$class_{position}" for position in range(classes))
     pixels = chance.integers(0, 256, (pictures, 6, 4)).astype(np.uint8)
-    return Evaluated("a run", names, pixels, labels, scores, chance.normal(size=(3, 6, 4)) if weights else None)
+    return PictureEvaluation("a run", names, pixels, labels, scores, chance.normal(size=(3, 6, 4)) if weights else None)
 
 
 def texts(part: Any) -> list[str]:
@@ -77,7 +77,7 @@ def test_no_mistakes_are_no_failure(tmp_path: Path) -> None:
     labels = np.array([0, 1, 1])
     scores = DigitScores(0.0, 1.0, 3, 3, np.diag([1, 2]), labels, np.ones(3), np.ones(3, dtype=bool))
     pixels = np.zeros((3, 2, 2), np.uint8)
-    plot_evaluation(Evaluated("x", ("a", "b"), pixels, labels, scores, np.zeros((1, 2, 2))), tmp_path / "a.png")
+    plot_evaluation(PictureEvaluation("x", ("a", "b"), pixels, labels, scores, np.zeros((1, 2, 2))), tmp_path / "a.png")
     assert (tmp_path / "a.png").exists()
 
 
@@ -87,7 +87,7 @@ def test_steps_are_drawn_of_any_size(tmp_path: Path) -> None:
     assert (tmp_path / "steps.png").exists()
 
 
-def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+def test_positions_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     for name, says in [("a.gif", "by its ending"), ("folder.png", "a folder stands"), ("none/a.png", "no folder")]:
         with pytest.raises(Error, match=says):

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from kqv.arithmetic import Expression, Index, Named
+from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 from kqv.operations import cross_entropy
-from kqv.trace.recorder import note
+from kqv.recording import note
 from kqv.trace.trace import Trace
 from kqv.trace.update import UpdateCall
 
@@ -73,7 +74,7 @@ def make_gpt(dropout: float = 0.0, **parts: Any) -> GPT:
     """A small GPT whose weights are large enough that every part does something."""
     torch.manual_seed(3)
     form = {"heads": HEADS, **parts}
-    model = GPT(VOCAB, PLACES + 3, MODEL, blocks=BLOCKS, dropout=dropout, **form)
+    model = GPT(VOCAB, Architecture(PLACES + 3, MODEL, blocks=BLOCKS, dropout=dropout, **form))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))

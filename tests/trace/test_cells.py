@@ -11,7 +11,7 @@ DIMENSIONS = ("batch", "head", "query", "key")
 SIZES = (1, 4, 6, 6)
 
 
-def test_places_may_be_named_in_any_order() -> None:
+def test_positions_may_be_named_in_any_order() -> None:
     reading = read_cell("scores[query=3, head=0, batch=0, key=1]")
     assert reading.resolve(DIMENSIONS, SIZES).index == (0, 0, 3, 1)
 
@@ -43,9 +43,23 @@ def test_what_is_no_cell_is_refused_with_examples(text: str) -> None:
         read_cell(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("gradient:z[0,7]", r"write 'grad:z\[0,7\]'"),
+        ("gradients:z", r"write 'grad:z'"),
+        ("up:layers.0.weight[1,2]", r"write 'update:layers\.0\.weight\[1,2\]'"),
+        ("value:z[0]", "can stand grad:, update: or nothing"),
+    ],
+)
+def test_a_prefix_that_does_not_exist_is_told_apart(text: str, words: str) -> None:
+    with pytest.raises(TraceError, match=words):
+        read_cell(text)
+
+
 def test_a_tensor_without_names_takes_numbers() -> None:
     assert read_cell("given#2[3,1]").resolve((), (5, 2)).index == (3, 1)
-    with pytest.raises(TraceError, match="nobody named"):
+    with pytest.raises(TraceError, match="have no names"):
         read_cell("given[row=1]").resolve((), (5,))
 
 
@@ -59,9 +73,9 @@ def test_a_single_number_and_an_empty_tensor() -> None:
 
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("name", ["z", "layers.0.weight", "scores#2", "a_b.7"])
-@pytest.mark.parametrize("places", [(), (3,), (0, 9, 1), (1, 2, 3, 4)])
+@pytest.mark.parametrize("positions", [(), (3,), (0, 9, 1), (1, 2, 3, 4)])
 @pytest.mark.parametrize("named", [True, False])
-def test_cells_are_read_as_they_are_written(phase: Phase, name: str, places: tuple[int, ...], named: bool) -> None:
-    dimensions = DIMENSIONS[: len(places)] if named else ()
-    cell = Cell(phase, name, places, dimensions)
-    assert read_cell(str(cell)).resolve(dimensions, (10,) * len(places)) == cell
+def test_cells_are_read_as_they_are_written(phase: Phase, name: str, positions: tuple[int, ...], named: bool) -> None:
+    dimensions = DIMENSIONS[: len(positions)] if named else ()
+    cell = Cell(phase, name, positions, dimensions)
+    assert read_cell(str(cell)).resolve(dimensions, (10,) * len(positions)) == cell

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kqv.operations import convolution, linear, max_pooling, relu, squared_error
-from kqv.trace.recorder import note
+from kqv.recording import note
 from kqv.trace.trace import Trace
 
 BATCH, ROWS, COLUMNS, FEATURES, KERNEL, PADDING, CLASSES = 2, 6, 7, 3, 3, 1, 4
@@ -102,8 +102,10 @@ def test_every_number_has_its_arithmetic(traced: Traced, phase: str) -> None:
         record = traced.trace[name]
         given = phase == "forward" and record.producer is None
         assert len(record.dimensions) == len(record.sizes)
-        for place in range(record.tensor.numel()):
-            explanation = traced.trace.explain(record.cell_at(place, "forward" if phase == "forward" else "backward"))
+        for position in range(record.tensor.numel()):
+            explanation = traced.trace.explain(
+                record.cell_at(position, "forward" if phase == "forward" else "backward")
+            )
             assert explanation.agrees, explanation.text(100)
             assert given or explanation.expression is not None
 
@@ -128,11 +130,11 @@ def test_a_pooled_number_walks_back_to_its_own_pixels(traced: Traced) -> None:
 
 
 def test_the_verdict_walks_back_to_a_pixel(traced: Traced) -> None:
-    for place in range(BATCH * CLASSES):
-        path = traced.trace.path_to_input(str(traced.trace["verdict.z"].cell_at(place)))
+    for position in range(BATCH * CLASSES):
+        path = traced.trace.path_to_input(str(traced.trace["verdict.z"].cell_at(position)))
         names = [step.cell.name for step in path]
         assert names == ["verdict.z", "pool.strongest", "features.a", "features.z", "features.x"]
-        assert path[-1].cell.index[0] == place // CLASSES
+        assert path[-1].cell.index[0] == position // CLASSES
 
 
 def test_a_gradient_goes_to_the_largest_of_its_window_alone(traced: Traced) -> None:

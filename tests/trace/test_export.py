@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from small_gpt import Traced
 from torch import nn
 
 from kqv.errors import TraceError
-from kqv.trace.recorder import note
+from kqv.operations import linear
+from kqv.recording import note
 from kqv.trace.trace import Trace
 from kqv.trace.views.export import read_json, write_json
+from kqv.training.optimizers import MuonOptimizer
 
 
 def test_what_is_written_is_read_again(traced: Traced, tmp_path: Path) -> None:
@@ -69,6 +72,16 @@ def test_an_earlier_trace_is_replaced_but_nothing_else(traced: Traced, tmp_path:
     write_json(small, tmp_path / "empty")
 
 
+def test_what_a_killed_export_left_is_removed(
+    traced: Traced, tmp_path: Path, abandoned: Callable[[Path, str], Path]
+) -> None:
+    left, of_another = abandoned(tmp_path, "trace"), abandoned(tmp_path, "other")
+    write_json(traced.trace, tmp_path / "trace")
+    assert (left.exists(), of_another.exists()) == (False, True)
+    (tmp_path / "plain").mkdir()
+    assert (tmp_path / "trace").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Trace() as trace:
         note("x", torch.ones(2), "in")
@@ -86,7 +99,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_folder_that_is_no_trace_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(TraceError, match="not a whole trace"):
+    with pytest.raises(TraceError, match="not a complete trace"):
         read_json(tmp_path)
 
 
@@ -110,3 +123,25 @@ def test_odd_tensors_are_written(tmp_path: Path) -> None:
     assert described["changed"]["summary"] is None
     assert described["masked"]["summary"]["minus_infinity"] == 1
     assert described["empty"]["summary"]["mean"] is None
+
+
+def test_what_muon_computes_on_the_way_is_written_too(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model = nn.ParameterDict({"wide": nn.Parameter(torch.randn(6, 4)), "tall": nn.Parameter(torch.randn(8, 3))})
+    with Trace(model) as trace:
+        z = linear(linear(torch.randn(2, 4), model["wide"]), torch.randn(8, 6))
+        linear(z, model["tall"].T).square().sum().backward()
+        trace.step(MuonOptimizer(model.items(), {"wide": (2, 4), "tall": ()}, 0.1, 0.1))
+    stored = read_json(write_json(trace, tmp_path / "trace"))
+    waiting, told = ["update:wide[1,2]", "update:wide[5,0]", "update:tall[7,1]"], set()
+    while waiting:
+        cell = trace.read(waiting.pop())
+        if str(cell) in told:
+            continue
+        told.add(str(cell))
+        kept = {"update": stored.updates, "backward": stored.gradients, "forward": stored.values}[cell.phase]
+        explanation = trace.explain(cell).as_dict()
+        assert float(kept[cell.name][cell.index]) == explanation["value"], cell
+        waiting += [source["cell"] for part in [explanation, *explanation["parts"]] for source in part["from"]]
+    names = {cell.removeprefix("update:").partition("[")[0] for cell in told}
+    assert {"wide.x4", "wide.polynomial5_1", "tall.gram1", "tall.velocity"} <= names

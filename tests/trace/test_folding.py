@@ -7,7 +7,7 @@ import torch
 from small_gpt import BLOCKS, Traced
 
 from kqv.operations import mask, relu
-from kqv.trace.recorder import note
+from kqv.recording import note
 from kqv.trace.trace import Trace
 from kqv.trace.views.folding import alike, block_of, in_words
 

@@ -39,7 +39,7 @@ def test_values_and_gradients_are_recorded(sequence: tuple[nn.Sequential, Trace]
         assert gradient.abs().sum() > 0
 
 
-def test_a_result_changed_in_place_keeps_its_honesty(sequence: tuple[nn.Sequential, Trace]) -> None:
+def test_a_result_changed_in_position_keeps_its_honesty(sequence: tuple[nn.Sequential, Trace]) -> None:
     trace = sequence[1]
     assert (trace["1.output"].value >= 0).all()
     assert "changed in place since" in trace.table(100)  # 0.output was overwritten by the ReLU

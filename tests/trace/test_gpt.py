@@ -57,8 +57,8 @@ def random_cells(trace: Trace, phase: str, count: int) -> Iterator[str]:
         if (phase == "grad:" and record.gradient is None) or (phase == "update:" and record.name not in trace.updates):
             continue
         for _ in range(count):
-            place = ",".join(str(chance.randrange(size)) for size in record.sizes)
-            yield f"{phase}{record.name}[{place}]" if place else phase + record.name
+            position = ",".join(str(chance.randrange(size)) for size in record.sizes)
+            yield f"{phase}{record.name}[{position}]" if position else phase + record.name
 
 
 @pytest.mark.parametrize("phase", ["", "grad:", "update:"])
@@ -109,7 +109,7 @@ def test_gelu_by_tanh_is_named_so(dropping: Traced) -> None:
 
 def test_every_computed_activation_has_its_arithmetic(traced: Traced) -> None:
     for record in traced.trace:
-        if record.kind == "activation" and record.producer is not None and record.name not in ("places",):
+        if record.kind == "activation" and record.producer is not None and record.name not in ("positions",):
             explanation = traced.trace.explain(record.cell_at(0))
             assert explanation.expression is not None or record.origin in {"arange", "tril", "ones"}, record
 
@@ -186,7 +186,7 @@ def test_the_path_from_any_number_ends_at_a_token(traced: Traced) -> None:
     for record in traced.trace:
         if record.kind == "activation" and record.producer is not None and "position" in record.dimensions:
             path = traced.trace.path_to_input(str(record.cell_at(record.tensor.numel() - 1)))
-            assert path[-1].cell.name in {"ids", "places"}, f"{record}:\n{path}"
+            assert path[-1].cell.name in {"ids", "positions"}, f"{record}:\n{path}"
 
 
 def test_an_update_walks_back_through_its_gradient(traced: Traced) -> None:

@@ -17,7 +17,14 @@ PARTS = {
     "llama": {**LLAMA.parts, "hidden": 12},
     "llama, grouped": {**LLAMA.parts, "heads": 4, "key_heads": 2},
     "qwen3": {**QWEN3.parts, "key_heads": 1, "channels": 6},
-}
+    "waves and norms after": {
+        "positions": "sinusoidal",
+        "block": "post-norm",
+        "tied": False,
+        "feed_forward": "swiglu",
+        "hidden": 12,
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=PARTS)
@@ -35,8 +42,8 @@ def cells(trace: Trace, phase: str, count: int) -> Iterator[str]:
         if (phase == "grad:" and record.gradient is None) or (phase == "update:" and record.name not in trace.updates):
             continue
         for _ in range(count):
-            place = ",".join(str(chance.randrange(size)) for size in record.sizes)
-            yield f"{phase}{record.name}[{place}]" if place else phase + record.name
+            position = ",".join(str(chance.randrange(size)) for size in record.sizes)
+            yield f"{phase}{record.name}[{position}]" if position else phase + record.name
 
 
 @pytest.mark.parametrize("phase", ["", "grad:", "update:"])
@@ -59,7 +66,7 @@ def test_shown_arithmetic_agrees_with_recorded_values(family: tuple[str, Traced]
 def test_every_computed_activation_has_names_and_arithmetic(family: tuple[str, Traced]) -> None:
     trace = family[1].trace
     for record in trace:
-        if record.kind == "activation" and record.producer is not None and record.name != "places":
+        if record.kind == "activation" and record.producer is not None and record.name != "positions":
             assert len(record.dimensions) == len(record.sizes), record.name
             explanation = trace.explain(record.cell_at(0))
             assert explanation.expression is not None or record.origin in {"arange", "tril", "ones"}, record
@@ -104,10 +111,10 @@ def test_gradients_are_those_of_pytorch(family: tuple[str, Traced]) -> None:
 def test_a_score_comes_from_the_tokens_of_its_query_and_its_key(family: tuple[str, Traced]) -> None:
     trace = family[1].trace
     scores = trace["blocks.0.attention.scores"]
-    place = ",".join(["0"] * (len(scores.sizes) - 2))
-    found = list(trace.walk_back(f"blocks.0.attention.scores[{place},3,1]"))
+    position = ",".join(["0"] * (len(scores.sizes) - 2))
+    found = list(trace.walk_back(f"blocks.0.attention.scores[{position},3,1]"))
     assert {cell.index[1] for cell in found if cell.name == "ids"} == {1, 3}
-    assert {cell.index[0] for cell in found if cell.name == "places"} == {1, 3}, "and from where they stand"
+    assert {cell.index[0] for cell in found if cell.name == "positions"} == {1, 3}, "and from where they stand"
 
 
 def test_the_head_has_weights_of_its_own_or_the_tokens(family: tuple[str, Traced]) -> None:

@@ -1,4 +1,4 @@
-"""Words for places: tokens, classes, files."""
+"""Words for positions: tokens, classes, files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from kqv.errors import TraceError
 from kqv.operations import embedding, matmul
-from kqv.trace.recorder import note
+from kqv.recording import note
 from kqv.trace.trace import Trace
 
 WORDS = ["The", "pizza", "was", "hot"]
@@ -39,14 +39,14 @@ def test_nested_labels_fit_as_the_tensor_is_nested(trace: Trace) -> None:
     assert trace.meaning("ids[batch=0, position=3]") == "“hot”"
 
 
-def test_places_of_a_dimension_have_words_everywhere(trace: Trace) -> None:
+def test_positions_of_a_dimension_have_words_everywhere(trace: Trace) -> None:
     trace.annotate(dimension="query", labels=WORDS)
     trace.annotate(dimension="key", labels=[WORDS])  # one list for each example
     assert trace.cell("products[0,1,3]").meaning == "query “pizza”, key “hot”"
     assert trace.cell("vectors[0,1,3]").meaning == ""
 
 
-def test_places_of_one_tensors_dimension(trace: Trace) -> None:
+def test_positions_of_one_tensors_dimension(trace: Trace) -> None:
     trace.annotate("vectors", labels=WORDS, dimension="position")
     assert trace.meaning("vectors[0,1,3]") == "position “pizza”"
     assert trace.meaning("ids[0,1]") == ""

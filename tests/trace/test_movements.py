@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,8 @@ import torch
 from torch import Tensor
 
 from kqv.operations import multiply
-from kqv.trace.movements import flatten, unflatten
-from kqv.trace.recorder import note
+from kqv.recording import note
+from kqv.trace.cells import flatten, unflatten
 from kqv.trace.trace import Trace
 
 ROWS = torch.tensor([2, 0, 2])
@@ -52,17 +53,17 @@ def test_each_element_is_followed_to_its_origin(name: str) -> None:
         result = multiply(moved, torch.randn_like(moved))
         result.backward(torch.randn_like(result))
     record = trace["moved"]
-    for place in range(record.tensor.numel()):
-        explanation = trace.explain(record.cell_at(place))
+    for position in range(record.tensor.numel()):
+        explanation = trace.explain(record.cell_at(position))
         (source,) = explanation.sources()
         assert source.name == "x"
         assert explanation.agrees
         assert x[source.index].item() == explanation.value
     assert x.grad is not None
-    for place in range(x.numel()):
-        explanation = trace.explain(trace["x"].cell_at(place, "backward"))
+    for position in range(x.numel()):
+        explanation = trace.explain(trace["x"].cell_at(position, "backward"))
         assert explanation.agrees
-        assert explanation.value == float(x.grad.flatten()[place])
+        assert explanation.value == float(x.grad.flatten()[position])
 
 
 def test_a_gradient_of_several_views_is_their_sum() -> None:
@@ -88,20 +89,20 @@ def test_a_conversion_that_changes_numbers_is_no_movement() -> None:
 
 
 def test_an_index_that_changed_since_is_noticed() -> None:
-    places = torch.tensor([1, 0])
+    positions = torch.tensor([1, 0])
     with Trace() as trace:
-        picked = note("picked", note("x", torch.randn(2), "in")[places], "out")
-        places[0] = 0
+        picked = note("picked", note("x", torch.randn(2), "in")[positions], "out")
+        positions[0] = 0
     assert picked.shape == (2,)
     with pytest.raises(Exception, match="changed in place"):
         trace.cell("picked[0]")
 
 
 @pytest.mark.parametrize("sizes", [(), (4,), (2, 3, 4)])
-def test_flat_places(sizes: tuple[int, ...]) -> None:
+def test_flat_positions(sizes: tuple[int, ...]) -> None:
     count = int(torch.Size(sizes).numel())
-    for place in range(count):
-        assert flatten(unflatten(place, sizes), sizes) == place
+    for position in range(count):
+        assert flatten(unflatten(position, sizes), sizes) == position
 
 
 def test_a_detached_copy_gets_no_gradient() -> None:
@@ -116,3 +117,31 @@ def test_a_detached_copy_gets_no_gradient() -> None:
     assert not explanation.parts
     assert explanation.agrees
     assert explanation.value == float(x[1].detach())
+
+
+def _here() -> int:
+    frame = inspect.currentframe()
+    assert frame is not None
+    assert frame.f_back is not None
+    return frame.f_back.f_lineno
+
+
+def test_a_movement_stands_where_it_happens_and_not_where_it_is_named() -> None:
+    lines = {}
+    with Trace() as trace:
+        x = note("x", torch.randn(2, 6), "batch in")
+        lines["turned"], turned = _here(), x.T
+        lines["joined"], joined = _here(), torch.cat([x, x], -1)
+        lines["first"], first = _here(), x[:, :3]
+        lines["heads"], heads = _here(), x.view(2, 3, 2)
+        lines["lying"], lying = _here(), heads.permute(1, 0, 2)
+        note("turned", turned, "in batch")
+        note("joined", joined, "batch hidden")
+        note("first", first, "batch out")
+        note("heads", heads, "batch head channel")
+        note("lying", lying, "head batch channel")
+    for name, line in lines.items():
+        record = trace[name]
+        assert (record.location.line, record.named_at.line > line) == (line, True), name
+        assert trace.cell(str(record.cell_at(1))).location == record.location
+        assert record.location.file.endswith("test_movements.py")

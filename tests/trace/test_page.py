@@ -5,24 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from browsing import needs_browser, report_of
 from small_gpt import PLACES, Traced
 
 from kqv.operations import scale
+from kqv.recording import note
 from kqv.trace.cells import Cell
-from kqv.trace.recorder import note
 from kqv.trace.trace import Trace
 from kqv.trace.views.page import page_html, write_html
-from kqv.trace.views.page.content import kept_sizes, numbers
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from kqv.trace.views.page.numbers import cap, kept_sizes, numbers
 
 
 def embedded(html: str) -> dict[str, Any]:
@@ -157,6 +154,24 @@ def test_kept_sizes_fit(sizes: tuple[int, ...]) -> None:
         assert kept == sizes
 
 
+@pytest.mark.parametrize("sizes", [[], [10], [10, 2000, 300], [5000] * 40])
+def test_a_cap_fills_the_room(sizes: list[int]) -> None:
+    most = cap(sizes, 3000, 65_536, least=8)
+    kept = sum(min(size, most) for size in sizes)
+    assert kept <= 3000 or most == 8
+    assert most >= max(sizes, default=0) or sum(min(size, most + 1) for size in sizes) > 3000
+
+
+def test_chosen_positions_are_kept() -> None:
+    tensor = torch.arange(24.0).reshape(2, 3, 4)
+    stored = numbers(tensor, 100, {2: [1, 3], 0: range(2)})
+    assert stored["at"] == {"2": [1, 3]}
+    assert np.array_equal(decoded(stored), tensor[:, :, [1, 3]].numpy())
+    cut = numbers(tensor, 3, {2: [1, 3]})
+    assert decoded(cut).size <= 3
+    assert len(cut["at"]["2"]) == cut["kept"][2]
+
+
 def test_all_kinds_of_tensors_are_stored() -> None:
     for tensor in (torch.tensor([True, False]), torch.tensor(3), torch.ones(2, dtype=torch.bfloat16), torch.zeros(0)):
         assert np.array_equal(decoded(numbers(tensor, 100)), tensor.float().numpy())
@@ -169,7 +184,6 @@ def test_writing_is_atomic_and_makes_the_folder(tmp_path: Path, traced: Traced) 
 
 
 SCRIPT = """
-<script>
 const report = { errors: [], cells: 0, maps: 0 };
 try {
   for (const entry of cards.values()) { entry.fill(); for (const map of entry.maps) { map.draw(); report.maps += 1; } }
@@ -187,24 +201,13 @@ try {
   report.pointed = first.output.textContent;
   report.formats = [0.123456789, -1234567, 1e-7, 100, 0.00001234, -0.5, 123456.4].map(number);
 } catch (error) { report.errors.push(String(error.stack)); }
-document.title = "REPORT" + JSON.stringify(report) + "TROPER";
-</script></body>"""
+finish(report);
+"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@needs_browser
 def test_the_script_runs_and_shows_recorded_numbers(traced: Traced, html: str, tmp_path: Path) -> None:
-    assert CHROMIUM is not None
-    page = tmp_path / "page.html"
-    page.write_text(html.replace("</body>", SCRIPT), encoding="utf-8")
-    flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    flags += (
-        f" --disable-component-update --disable-sync --user-data-dir={tmp_path / 'profile'} --virtual-time-budget=4000"
-    )
-    command = [CHROMIUM, *flags.split(), "--dump-dom", page.as_uri()]
-    dump = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False).stdout
-    match = re.search(r"REPORT(.*?)TROPER", dump, re.DOTALL)
-    assert match is not None, dump[:2000]
-    report = json.loads(match[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+    report, dump = report_of(html, SCRIPT, tmp_path)
     assert report["errors"] == []
     assert report["cells"] == len(embedded(html)["cells"])
     assert report["maps"] > 100

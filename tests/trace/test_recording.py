@@ -9,10 +9,10 @@ import torch
 from small_gpt import make_gpt
 from torch import Tensor, nn
 
-import kqv.trace.recorder as recorder_module
+import kqv.recording as recording_module
 from kqv.errors import DimensionError, TraceError
 from kqv.operations import add, linear, scale
-from kqv.trace.recorder import note, recording
+from kqv.recording import note, recording
 from kqv.trace.trace import Trace
 
 
@@ -108,7 +108,7 @@ def test_a_second_pass_may_have_another_batch() -> None:
     assert trace["z#2"].sizes == (5, 3)
 
 
-def test_a_change_in_place_is_noticed() -> None:
+def test_a_change_in_position_is_noticed() -> None:
     with Trace() as trace:
         x = note("x", torch.ones(2), "in")
         note("y", scale(x, factor=2.0), "out")
@@ -120,7 +120,7 @@ def test_a_change_in_place_is_noticed() -> None:
     assert "changed in place since" in trace.table(80)
 
 
-def test_a_change_in_place_during_the_pass_makes_a_new_record() -> None:
+def test_a_change_in_position_during_the_pass_makes_a_new_record() -> None:
     with Trace() as trace:
         x = note("x", torch.tensor([1.0, -1.0]), "in")
         x[1] = 5.0
@@ -193,7 +193,7 @@ def test_an_exception_leaves_nothing_behind() -> None:
     assert not model.layer.training
     assert hooks_of(model) == before
     assert not recording()
-    assert not recorder_module._active
+    assert not recording_module._active
     assert not trace.is_recording
     x = torch.randn(1, 3)
     with Trace(model) as again:
@@ -356,5 +356,5 @@ def test_locations_are_relative() -> None:
         model(torch.tensor([[1, 2]]))
     for record in trace:
         assert not record.location.file.startswith("/")
-    assert trace["blocks.0.attention.scores"].location.file == "kqv/models/attention.py"
+    assert trace["blocks.0.attention.scores"].location.file == "kqv/models/scores.py"
     assert str(trace["blocks.0.attention.scores"].named_at).startswith("kqv/models/attention.py:")

@@ -7,7 +7,7 @@ import torch
 from small_gpt import Traced
 
 from kqv.operations import mask, scale, softmax
-from kqv.trace.recorder import note
+from kqv.recording import note
 from kqv.trace.trace import Trace
 from kqv.trace.views.summary import Summary
 from kqv.trace.views.text import spread, wrapped
@@ -38,7 +38,7 @@ def test_the_table_fits_the_width(traced: Traced, width: int) -> None:
         assert len(line) <= width, line
 
 
-def test_the_table_has_every_tensor_with_shape_formula_and_place(traced: Traced) -> None:
+def test_the_table_has_every_tensor_with_shape_formula_and_position(traced: Traced) -> None:
     table = traced.trace.table(100)
     for record in traced.trace:
         own = record.name.removeprefix(f"{record.path}.") if record.kind == "activation" else record.name
@@ -61,7 +61,7 @@ def test_an_explanation_says_everything(traced: Traced) -> None:
     lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ") and line[2] != " "}
     assert set(lines) == {"formula", "numbers", "from", "check"}
     assert text.startswith("blocks.0.attention.scores[batch=0, head=1, query=3, key=2] = ")
-    assert "scale · kqv/models/attention.py:" in text
+    assert "scale · kqv/models/scores.py:" in text
     assert "differs by" in lines["check"]
     assert "blocks.0.attention.products[batch=0, head=1, query=3, key=2]" in lines["from"]
 
@@ -117,3 +117,9 @@ def test_notebooks_show_tables(traced: Traced) -> None:
         note("x", scale(torch.ones(1), factor=2.0), "in")
     trace.annotate("x", text="<script>alert(1)</script>", labels=["<b>bold</b>"])
     assert "<b>bold" not in trace.cell("x[0]")._repr_html_()
+
+
+def test_names_complete_in_ipython(traced: Traced) -> None:
+    assert traced.trace._ipython_key_completions_() == list(traced.trace.recorder.by_name)
+    assert all(traced.trace[name] for name in traced.trace._ipython_key_completions_())
+    assert "blocks.0.attention.scores" in traced.trace._ipython_key_completions_()

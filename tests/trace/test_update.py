@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +11,12 @@ from small_gpt import Momentum, Traced, make_gpt, trace_gpt
 
 from kqv.errors import TraceError
 from kqv.operations import linear
-from kqv.trace.recorder import note
+from kqv.recording import note
+from kqv.trace.location import Location
 from kqv.trace.trace import Trace
+from kqv.training.optimizers import AdamWOptimizer, GradientDescentOptimizer, MuonOptimizer
+
+PACKAGE = Path(__file__).parent.parent.parent
 
 
 def test_records_keep_the_weights_from_before(traced: Traced) -> None:
@@ -152,3 +157,26 @@ def test_an_optimizer_behind_the_traces_back_is_noticed() -> None:
     optimizer.step()
     with pytest.raises(TraceError, match=r"trace\.step\(optimizer\)"):
         trace.cell("logits[0,0,0]").text()
+
+
+def _line(location: Location) -> str:
+    lines = (PACKAGE / location.file).read_text(encoding="utf-8").splitlines()
+    return lines[location.line - 1].strip()
+
+
+@pytest.mark.parametrize("kind", ["adamw", "gradient_descent", "muon"])
+def test_an_update_stands_at_its_rule(kind: str) -> None:
+    model = make_gpt()
+    named = list(model.named_parameters())
+    optimizer = {
+        "adamw": lambda: AdamWOptimizer(named, 0.1),
+        "gradient_descent": lambda: GradientDescentOptimizer(named, 0.1),
+        "muon": lambda: MuonOptimizer(named, {"blocks.0.feed_forward.widen.weight": ()}, 0.1, 0.1),
+    }[kind]()
+    with Trace(model) as trace:
+        model(torch.tensor([[1, 2]])).square().sum().backward()
+        trace.step(optimizer)
+    location = trace.cell("update:blocks.0.feed_forward.widen.weight[1,1]").location
+    assert location.file == f"kqv/training/optimizers/{kind}.py"
+    assert _line(location).startswith("def step(")
+    assert "blocks.0.feed_forward.widen.weight" in trace.updates

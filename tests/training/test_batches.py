@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from kqv.systems.digits.task import shifted
 from kqv.training.batches import Batches, seed_of
-from kqv.training.digits_task import shifted
 from kqv.training.distributed import Group
 
 
@@ -15,19 +15,19 @@ def test_each_epoch_sees_each_example_once(examples: int, batch: int) -> None:
     batches = Batches(examples, batch, seed=3)
     for epoch in range(3):
         steps = range(epoch * batches.per_epoch, (epoch + 1) * batches.per_epoch)
-        seen = torch.cat([batches.places(step) for step in steps])
+        seen = torch.cat([batches.positions(step) for step in steps])
         assert sorted(seen.tolist()) == list(range(examples))
-        assert [len(batches.places(step)) for step in steps] == [batches.size(step) for step in steps]
+        assert [len(batches.positions(step)) for step in steps] == [batches.size(step) for step in steps]
 
 
 def test_a_step_sees_the_same_wherever_one_starts() -> None:
-    forward = [Batches(90, 20, seed=3).places(step).tolist() for step in range(12)]
+    forward = [Batches(90, 20, seed=3).positions(step).tolist() for step in range(12)]
     batches = Batches(90, 20, seed=3)
-    assert [batches.places(step).tolist() for step in reversed(range(12))] == forward[::-1]
+    assert [batches.positions(step).tolist() for step in reversed(range(12))] == forward[::-1]
 
 
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
-    orders = [tuple(Batches(90, 90, seed).places(epoch).tolist()) for seed in range(4) for epoch in range(4)]
+    orders = [tuple(Batches(90, 90, seed).positions(epoch).tolist()) for seed in range(4) for epoch in range(4)]
     assert len(set(orders)) == len(orders)
 
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kqv.errors import RunError
-from kqv.tensors import put_weights, read_tensors, weights_of, write_tensors
+from kqv.systems.digits.trained import load_network
+from kqv.tensors import digest, put_weights, read_tensors, weights_of, write_tensors
 from kqv.training.checkpoint import Checkpoint
-from kqv.training.digits import load_network
 from kqv.training.randomness import random_state, restore_random_state, seed_all
 from kqv.training.run import CHECKPOINT, CLASSES, CONFIG, METRICS, MODEL, Run
 
@@ -108,7 +108,18 @@ def altered(change: Callable[[dict[str, Tensor], dict[str, Any]], Any]) -> Calla
         tensors = {name: tensor.clone() for name, tensor in load_file(path).items()}
         _, header = read_tensors(path)
         change(tensors, header)
-        save_file(tensors, path, metadata={"kqv": json.dumps(header)})
+        write_tensors(path, tensors, header, run=Run(path.parent).identity)
+
+    return damage
+
+
+def bit(position: float) -> Callable[[Path], None]:
+    """Damage of one bit, so far into the file."""
+
+    def damage(path: Path) -> None:
+        content = bytearray(path.read_bytes())
+        content[int(position * (len(content) - 1))] ^= 1
+        path.write_bytes(content)
 
     return damage
 
@@ -129,6 +140,7 @@ def json_with(**changes: Any) -> Callable[[Path], None]:
     return damage
 
 
+BITS = {f"a bit at {position:.0%}": bit(position) for position in (0, 0.05, 0.3, 0.5, 0.7, 0.9, 1)}
 ANY_FILE = [Path.unlink, truncated, short, empty, garbage, folder]
 WEIGHT = "layers.0.weight"
 DAMAGED_MODELS = {
@@ -138,9 +150,11 @@ DAMAGED_MODELS = {
     "another kind": altered(lambda tensors, _: tensors.update({WEIGHT: torch.zeros(12, 64, dtype=torch.int64)})),
     "NaN": altered(lambda tensors, _: tensors[WEIGHT][3, 4].fill_(torch.nan)),
     "infinite": altered(lambda tensors, _: tensors[WEIGHT][3, 4].fill_(torch.inf)),
+    **BITS,
     "header is no JSON": lambda path: save_file(load_file(path), path, metadata={"kqv": "{"}),
 }
 DAMAGED_CHECKPOINTS = {
+    **BITS,
     "lacks a weight": altered(lambda tensors, _: tensors.pop(f"model/{WEIGHT}")),
     "NaN weight": altered(lambda tensors, _: tensors[f"model/{WEIGHT}"][3, 4].fill_(torch.nan)),
     "lacks a moment": altered(lambda tensors, _: tensors.pop(f"optimizer/{WEIGHT}/first_moment")),
@@ -157,12 +171,12 @@ DAMAGED_CHECKPOINTS = {
     "short Python generator": altered(lambda tensors, _: tensors.update({"random/python": torch.zeros(3)})),
     "negative step": altered(lambda _, header: header.update(step=-1)),
     "step is text": altered(lambda _, header: header.update(step="many")),
-    "impossible place in NumPy's generator": altered(
+    "impossible position in NumPy's generator": altered(
         lambda _, header: header["random"].update(numpy=["MT19937", 10**9, 0, 0.0])
     ),
     "lacks its step": altered(lambda _, header: header.pop("step")),
     "lacks counters": altered(lambda _, header: header.pop("random")),
-    "NaN score": altered(lambda _, header: header.update(scores={"loss": float("nan")})),
+    "NaN score": lambda path: save_file(load_file(path), path, metadata={"kqv": '{"scores": {"loss": NaN}}'}),
     "scores are a list": altered(lambda _, header: header.update(scores=[1])),
     "header is a list": lambda path: save_file(load_file(path), path, metadata={"kqv": "[1]"}),
     "no header": lambda path: save_file(load_file(path), path),
@@ -172,7 +186,7 @@ DAMAGED_CONFIGS = {
     "null": lambda path: path.write_text("null"),
     "deeply nested": lambda path: path.write_text("[" * 100_000),
     "no text": lambda path: path.write_bytes(b"\xff\xfe\x00\x01"),
-    "newer format": json_with(format=2),
+    "newer format": json_with(format=3),
     "no format": json_with(format=None),
     "format is text": json_with(format="1"),
     "no recipe": json_with(recipe=None),
@@ -221,7 +235,7 @@ def test_a_damaged_run_is_not_loaded(name: str, damage: Callable[[Path], Any], w
 
 
 @pytest.mark.parametrize(("name", "damage"), cases(CHECKPOINT, DAMAGED_CHECKPOINTS) + cases(CONFIG, DAMAGED_CONFIGS))
-def test_a_damaged_run_does_not_go_on_and_nothing_of_it_changes(
+def test_a_damaged_run_does_not_resume_and_nothing_of_it_changes(
     name: str, damage: Callable[[Path], Any], workshop: Any
 ) -> None:
     run = workshop.finished("one")
@@ -235,13 +249,13 @@ def test_a_damaged_run_does_not_go_on_and_nothing_of_it_changes(
 
 def test_the_newer_format_says_so(workshop: Any) -> None:
     run = workshop.finished("one")
-    json_with(format=2)(run.path / CONFIG)
-    with pytest.raises(RunError, match="made by a newer kqv; this one reads 1: update kqv"):
+    json_with(format=3)(run.path / CONFIG)
+    with pytest.raises(RunError, match="made by a newer kqv; this one reads 2: update kqv"):
         _ = run.recipe
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, truncated, empty, garbage], ids=lambda damage: damage.__name__)
-def test_damaged_metrics_keep_no_run_from_going_on(damage: Callable[[Path], Any], workshop: Any) -> None:
+def test_damaged_metrics_do_not_keep_a_run_from_resuming(damage: Callable[[Path], Any], workshop: Any) -> None:
     """They are a record; nothing is computed from them."""
     run, trainer = workshop.begin("one", checkpoint_seconds=0.0)
     trainer.train()
@@ -253,6 +267,76 @@ def test_damaged_metrics_keep_no_run_from_going_on(damage: Callable[[Path], Any]
 def test_a_checkpoint_reads_as_it_was_written(workshop: Any) -> None:
     run = workshop.finished("one")
     first = Checkpoint.read(run.checkpoint_file)
-    first.write(run.path / "copy")
+    first.write(run.path / "copy", run.identity)
     assert (run.path / "copy").read_bytes() == run.checkpoint_file.read_bytes()
     assert Checkpoint.read_counters(run.checkpoint_file).step == first.counters.step == 23
+
+
+@pytest.mark.parametrize("name", [MODEL, CHECKPOINT])
+def test_a_file_of_another_run_is_named(name: str, workshop: Any) -> None:
+    """Whole and of the same shapes: only what it says of itself tells them apart."""
+    run, recipe = workshop.finished("one"), workshop.recipe
+    plan = recipe.training.model_copy(update={"seed": recipe.training.seed + 1})
+    other = workshop.finished("other", recipe.model_copy(update={"training": plan}))
+    (run.path / name).write_bytes((other.path / name).read_bytes())
+    with pytest.raises(RunError, match=rf"one/{name} does not belong to this run, but to another one or to none"):
+        load_network(run) if name == MODEL else workshop.resume(run)
+
+
+@pytest.mark.parametrize("name", [MODEL, CHECKPOINT])
+def test_a_single_bit_of_a_number_is_named(name: str, workshop: Any) -> None:
+    """The last bit of a weight: still a finite number, of the right kind and shape."""
+    run = workshop.finished("one")
+    content = bytearray((run.path / name).read_bytes())
+    content[8 + int.from_bytes(content[:8], "little")] ^= 1
+    (run.path / name).write_bytes(content)
+    with pytest.raises(RunError, match=rf"one/{name} is damaged: what it holds is not what was written"):
+        load_network(run) if name == MODEL else workshop.resume(run)
+
+
+def test_a_run_of_before_there_were_checksums_loads_and_resumes(workshop: Any) -> None:
+    run, _ = workshop.begin("one")
+    for path in (run.model_file, run.checkpoint_file):
+        tensors, header = read_tensors(path)
+        save_file(tensors, path, metadata={"kqv": json.dumps(header)} if header else {"format": "pt"})
+    json_with(format=1)(run.path / CONFIG)
+    content = json.loads((run.path / CONFIG).read_text())
+    del content["identity"]
+    (run.path / CONFIG).write_text(json.dumps(content))
+    assert isinstance(load_network(run), torch.nn.Module)
+    workshop.resume(run).train()
+    mine, theirs = (read_tensors(each.model_file)[0] for each in (run, workshop.finished("two")))
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in mine.items())
+
+
+KINDS = [
+    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
+    torch.uint8, torch.bool,
+]  # fmt: skip
+
+
+def test_tensors_of_every_kind_and_shape_read_as_they_were_written(tmp_path: Path) -> None:
+    """By us, and by safetensors' own reader."""
+    shapes: list[tuple[int, ...]] = [(), (0,), (3,), (2, 0), (2, 3, 5)]
+    tensors = {
+        f"{kind} {shape}": (torch.rand(shape) * 100).to(kind) for kind in KINDS for shape in shapes
+    } | {"turned": torch.rand(4, 3).T, "part": torch.rand(6, 6)[1:3, ::2], "ä": torch.rand(2)}  # fmt: skip
+    write_tensors(tmp_path / "ours", tensors, {"größe": [1, 2.5, None]})
+    found, header = read_tensors(tmp_path / "ours")
+    assert header == {"größe": [1, 2.5, None]}
+    for read in (found, load_file(tmp_path / "ours")):
+        assert read.keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            assert (read[name].dtype, read[name].shape) == (tensor.dtype, tensor.shape)
+            assert torch.equal(read[name], tensor), name
+
+
+def test_the_digest_tells_names_kinds_shapes_numbers_and_headers_apart(tmp_path: Path) -> None:
+    numbers = torch.arange(6.0)
+    different = [
+        ({"a": numbers}, {}), ({"b": numbers}, {}), ({"a": numbers.reshape(2, 3)}, {}), ({"a": numbers + 1}, {}),
+        ({"a": numbers.view(torch.int32)}, {}), ({"a": numbers}, {"step": 1}), ({"a": numbers}, None),
+        ({"a": numbers[:3], "b": numbers[3:]}, {}),
+    ]  # fmt: skip
+    assert len({digest(tensors, header) for tensors, header in different}) == len(different)
+    assert digest({"a": numbers, "b": numbers + 1}) == digest({"b": numbers + 1, "a": numbers})

@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from kqv import tensors
-from kqv.evaluation import score_pictures
+from kqv.evaluation.pictures import score_pictures
+from kqv.systems.digits.recipes import TrainingPlan
+from kqv.systems.digits.trained import load_network
 from kqv.tensors import all_finite, read_tensors
 from kqv.training.checkpoint import Checkpoint
-from kqv.training.digits import load_network
 from kqv.training.loop import Diverged, Interrupted, Unsaved
-from kqv.training.recipes import TrainingPlan
 from kqv.training.run import Run
 from kqv.training.schedules import share
 
@@ -121,32 +121,34 @@ def test_weights_that_are_no_numbers_are_never_saved(workshop: Any, watcher: Any
             weight[3, 3] = math.inf
 
     watcher.at_step[7] = spoil
-    with pytest.raises(Diverged, match="the weights or the loss are no finite numbers any more, at step 7"):
+    with pytest.raises(Diverged, match="the weights or the loss are not finite, at step 7"):
         trainer.train()
     assert finite_state(run) == 6
 
 
 def test_a_validation_loss_that_is_no_number_ends_it(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run, trainer = workshop.begin("one")
-    monkeypatch.setattr(trainer.task, "evaluate", lambda: {"loss": math.inf, "accuracy": 0.1})
-    with pytest.raises(Diverged, match="the validation loss became inf, at step 5"):
+    monkeypatch.setattr(trainer.task, "evaluate", lambda advance: {"loss": math.inf, "accuracy": 0.1})
+    with pytest.raises(Diverged, match="the validation loss is infinite, at step 5"):
         trainer.train()
     assert finite_state(run) == 0
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError, BrokenPipeError, SystemExit])
-def test_what_a_listener_raises_ends_it_with_everything_saved(
-    failure: type[BaseException], workshop: Any, watcher: Any
+def test_what_a_listener_raises_is_noted_once_and_ends_nothing(
+    failure: type[BaseException], workshop: Any, watcher: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail() -> None:
-        raise failure
+    def fail(*_: Any) -> None:
+        raise failure("\x1b[2J")
 
-    watcher.at_step[8] = fail
+    for call in ("started", "evaluated"):
+        setattr(watcher, call, fail)
+    watcher.at_step = dict.fromkeys((8, 9), fail)
     run, trainer = workshop.begin("one", listener=watcher)
-    with pytest.raises(failure):
-        trainer.train()
-    assert finite_state(run) == 8
-    workshop.resume(run).train()
+    assert trainer.train().step == 23
+    assert watcher.steps[-1] == 23, "it is told of the rest all the same"
+    what = f"what shows this training failed ({failure.__name__}: ␛[2J); the training continues"
+    assert [record.getMessage() for record in caplog.records] == [what]
     assert run.model_file.read_bytes() == workshop.finished("whole").model_file.read_bytes()
 
 
@@ -162,20 +164,55 @@ def test_a_signal_saves_and_ends_it_after_the_step(number: signal.Signals, works
     assert signal.getsignal(number) is before
 
 
-def test_ctrl_c_while_it_scores_lets_the_scoring_end(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("evaluation", "step"), [(2, 10), (5, 23)])
+def test_a_signal_in_the_midst_of_an_evaluation_ends_it_and_resuming_makes_the_same_measurements(
+    evaluation: int, step: int, workshop: Any, timeless: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 pictures in parts of ten: after the first part of one evaluation the signal comes, and no other is scored."""
+    monkeypatch.setattr("kqv.evaluation.pictures.CHUNK", 10)
+    whole = workshop.finished("whole")
     run, trainer = workshop.begin("one")
-    evaluate = trainer.task.evaluate
+    evaluate, calls, parts = trainer.task.evaluate, [], []
 
-    def interrupted() -> dict[str, float]:
-        os.kill(os.getpid(), signal.SIGINT)
-        scores: dict[str, float] = evaluate()
+    def interrupted(advance: Any) -> dict[str, float]:
+        calls.append(advance)
+
+        def heard(done: int, of: int) -> None:
+            if len(calls) == evaluation:
+                parts.append((done, of))
+                os.kill(os.getpid(), signal.SIGTERM)
+            advance(done, of)
+
+        scores: dict[str, float] = evaluate(heard)
         return scores
 
     monkeypatch.setattr(trainer.task, "evaluate", interrupted)
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted, match=f"stopped at step {step} of 23") as stopped:
         trainer.train()
-    assert finite_state(run) == 5
-    assert run.metrics()[-1]["validation_loss"] == trainer.scores["loss"]
+    assert (stopped.value.saved, parts) == (step, [(10, 40)])
+    assert finite_state(run) == step
+    assert [line["step"] for line in run.metrics()][-1] < step
+    assert workshop.resume(run).train().scores == workshop.resume(whole).train().scores
+    assert timeless(run) == timeless(whole)
+    assert run.model_file.read_bytes() == whole.model_file.read_bytes()
+
+
+def test_a_long_evaluation_saves_what_was_trained_before(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill in the midst of it costs no more than a kill at any other time."""
+    run, trainer = workshop.begin("one", checkpoint_seconds=0.5)
+    evaluate, saved = trainer.task.evaluate, []
+
+    def slow(advance: Any) -> dict[str, float]:
+        trainer.storage.saved_at -= 1  # as if the time had passed
+        advance(1, 2)
+        saved.append(Checkpoint.read(run.checkpoint_file).counters)
+        scores: dict[str, float] = evaluate(advance)
+        return scores
+
+    monkeypatch.setattr(trainer.task, "evaluate", slow)
+    trainer.train()
+    assert [(counters.step, counters.due) for counters in saved] == [(step, True) for step in (5, 10, 15, 20, 23)]
+    assert not Checkpoint.read(run.checkpoint_file).counters.due
 
 
 def test_ctrl_c_at_the_last_step_ends_it_as_finished(workshop: Any, watcher: Any) -> None:
@@ -215,7 +252,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(workshop: Any, watcher: Any, mo
     def refuse(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    watcher.at_step[6] = lambda: monkeypatch.setattr(tensors, "save_file", refuse)
+    watcher.at_step[6] = lambda: monkeypatch.setattr(tensors, "write_to", refuse)
     with pytest.raises(Unsaved, match=r"the disk is full; free some space.*the state of step 5 is kept"):
         trainer.train()
     monkeypatch.undo()

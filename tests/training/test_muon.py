@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 from kqv.models.network import Network
 from kqv.trace.trace import Trace
@@ -96,11 +97,12 @@ def test_a_matrix_without_gradient_is_left_alone() -> None:
 
 
 def test_it_takes_the_hidden_matrices() -> None:
-    found = hidden_matrices(GPT(11, 8, 16, 2, 1))
+    found = hidden_matrices(GPT(11, Architecture(8, 16, 2, 1)))
     assert {name.rpartition(".")[0].rpartition(".")[2] for name in found} == {
         "query_key_value", "projection", "widen", "narrow",
     }  # fmt: skip
-    assert list(hidden_matrices(GPT(11, 8, 16, 2, 1, tied=False))) == list(found), "the head is none of them"
+    untied = GPT(11, Architecture(8, 16, 2, 1, tied=False))
+    assert list(hidden_matrices(untied)) == list(found), "the head is none of them"
     assert list(hidden_matrices(Network([4, 3, 2]))) == ["layers.0.weight"]
 
 
@@ -120,24 +122,24 @@ def traced(model: GPT, parts: dict[str, tuple[int, ...]]) -> Trace:
 
 def test_every_number_on_the_way_is_explained() -> None:
     torch.manual_seed(5)
-    model = GPT(11, 8, 16, 2, 1, bias=False)
+    model = GPT(11, Architecture(8, 16, 2, 1, bias=False))
     trace = traced(model, {**hidden_matrices(model), "blocks.0.attention.query_key_value.weight": (16, 16, 16)})
     for name in ("attention.query_key_value", "feed_forward.widen", "feed_forward.narrow"):
         update = trace.updates[f"blocks.0.{name}.weight"]
         assert trace.cell(f"update:{update.parameter}[15,3]").agrees
         last = tuple(size - 1 for size in update.after.shape)
-        assert update.arithmetic(last).agrees
+        assert trace.cell(f"update:{update.parameter}{list(last)}").agrees
         for own, tensor in update.shown.items():
-            place = tuple(size // 2 for size in tensor.shape)
-            found = update.arithmetic_of(f"{update.parameter}.{own}", place)
+            position = tuple(size // 2 for size in tensor.shape)
+            found = trace.cell(f"update:{update.parameter}.{own}{list(position)}")
             assert found.expression is not None
             assert found.agrees, own
-            assert found.value == float(tensor[place])
+            assert found.value == float(tensor[position])
 
 
 def test_the_arithmetic_leads_down_to_the_momentum() -> None:
     torch.manual_seed(5)
-    model = GPT(11, 8, 16, 2, 1, bias=False)
+    model = GPT(11, Architecture(8, 16, 2, 1, bias=False))
     trace = traced(model, hidden_matrices(model))
     name = "blocks.0.feed_forward.widen.weight"
     update = trace.updates[name]

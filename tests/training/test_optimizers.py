@@ -93,10 +93,10 @@ def test_the_arithmetic_explains_each_new_weight(name: str) -> None:
         squared_error(model(inputs), wanted).backward()
     trace.step(optimizer)
     for key, parameter in model.named_parameters():
-        for place in torch.cartesian_prod(*[torch.arange(size) for size in parameter.shape]).reshape(
+        for position in torch.cartesian_prod(*[torch.arange(size) for size in parameter.shape]).reshape(
             -1, parameter.dim()
         ):
-            index = tuple(place.tolist())
+            index = tuple(position.tolist())
             found = trace.cell(f"update:{key}[{','.join(map(str, index))}]")
             assert found.value == float(parameter.detach()[index]) != float(before[key][index])
             assert found.evaluated == pytest.approx(found.value, rel=3e-7, abs=1e-8)
@@ -146,11 +146,11 @@ def test_l1_is_seen_in_the_arithmetic() -> None:
     before = model.layers[0].weight.detach().clone()
     gradient = model.layers[0].weight.grad.clone()
     trace.step(optimizer)
-    for out, place in ((0, 0), (1, 2), (2, 3)):
-        found = trace.cell(f"update:layers.0.weight[{out},{place}]")
-        w, slope = float(before[out, place]), float(gradient[out, place])
+    for out, position in ((0, 0), (1, 2), (2, 3)):
+        found = trace.cell(f"update:layers.0.weight[{out},{position}]")
+        w, slope = float(before[out, position]), float(gradient[out, position])
         assert found.evaluated == pytest.approx(w - 0.3 * (slope + 0.05 * math.copysign(1, w)), rel=1e-12)
-        assert found.value == float(model.layers[0].weight.detach()[out, place])
+        assert found.value == float(model.layers[0].weight.detach()[out, position])
         assert found.agrees
         assert "sgn" in found.text(100).split("numbers", 1)[1], "the numbers show the sign"
     assert "sgn" not in trace.cell("update:layers.0.bias[1]").text(100).split("numbers", 1)[1]

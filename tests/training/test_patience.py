@@ -11,13 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kqv.systems.digits.recipes import DigitsRecipe, TrainingPlan
+from kqv.systems.digits.task import DigitsTask
 from kqv.tensors import read_tensors
 from kqv.training.checkpoint import Checkpoint
-from kqv.training.digits_task import DigitsTask
 from kqv.training.loop import Interrupted
 from kqv.training.patience import Patience, PatienceState
 from kqv.training.randomness import seed_all
-from kqv.training.recipes import DigitsRecipe, TrainingPlan
 
 
 def seen(patience: Patience, accuracies: list[float]) -> int:
@@ -78,18 +78,18 @@ def test_it_agrees_with_a_look_at_the_whole_history_and_a_state_goes_on(
 ) -> None:
     patience = Patience(evaluations, halvings)
     since, halved = 0, 0  # where the best, or the last halving, stands
-    for place, score in enumerate(scores):
-        if place == handed_over:
+    for position, score in enumerate(scores):
+        if position == handed_over:
             state = PatienceState.model_validate_json(patience.state.model_dump_json())
             patience = Patience(evaluations, halvings)
             patience.state = state
         patience.see({"accuracy": score / 5})
-        if place == 0 or score > max(scores[:place]):
-            since = place
-        elif place - since == evaluations and halved < halvings:
-            since, halved = place, halved + 1
+        if position == 0 or score > max(scores[:position]):
+            since = position
+        elif position - since == evaluations and halved < halvings:
+            since, halved = position, halved + 1
         assert patience.share == 0.5**halved
-        assert patience.is_over == (place - since >= evaluations)
+        assert patience.is_over == (position - since >= evaluations)
         if patience.is_over:
             return
 
@@ -105,7 +105,7 @@ def with_plan(recipe: DigitsRecipe, **changes: Any) -> DigitsRecipe:
 @pytest.fixture
 def never_better(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every evaluation finds the same accuracy; the weights learn all the same."""
-    monkeypatch.setattr(DigitsTask, "evaluate", lambda self: {"loss": 1.0, "accuracy": 0.5})
+    monkeypatch.setattr(DigitsTask, "evaluate", lambda self, _=None: {"loss": 1.0, "accuracy": 0.5})
 
 
 def test_a_run_stops_early_and_is_saved(workshop: Any, watcher: Any) -> None:
@@ -121,7 +121,7 @@ def test_a_run_stops_early_and_is_saved(workshop: Any, watcher: Any) -> None:
 
 def test_a_run_that_gets_better_is_made_to_its_end(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter(range(1, 100))
-    monkeypatch.setattr(DigitsTask, "evaluate", lambda self: {"loss": 1.0, "accuracy": next(scores) / 100})
+    monkeypatch.setattr(DigitsTask, "evaluate", lambda self, _=None: {"loss": 1.0, "accuracy": next(scores) / 100})
     _, trainer = workshop.begin("one", with_plan(workshop.recipe, steps=40, early_stopping=1))
     assert trainer.train().step == 40
 

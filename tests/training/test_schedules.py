@@ -29,7 +29,23 @@ def test_the_cosine_is_slow_at_both_ends() -> None:
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_warm_up_rises_evenly_to_the_schedules_beginning(name: str) -> None:
     rising = [share(name, step, 50, warm_up=10) for step in range(11)]
-    assert rising == pytest.approx([(step + 1) / 10 for step in range(10)] + [1.0])
+    assert rising[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert rising[10] == pytest.approx(math.sqrt(10 / 11) if name == "inverse-square-root" else 1.0)
+
+
+@pytest.mark.parametrize("warm_up", [1, 2, 10, 4000])
+def test_the_inverse_square_root_is_the_papers_rule_relative_to_its_peak(warm_up: int) -> None:
+    def paper(number: int) -> float:  # eq. (3), its steps counted from 1
+        return 512**-0.5 * min(number**-0.5, number * warm_up**-1.5)
+
+    for step in (0, 1, warm_up - 1, warm_up, warm_up + 1, 3 * warm_up, 9_999):
+        found = share("inverse-square-root", step, 10_000, warm_up=warm_up)
+        assert found == pytest.approx(paper(step + 1) / paper(warm_up))
+        assert found == share("inverse-square-root", step, 100_000, warm_up=warm_up)  # it knows no end
+
+
+def test_the_inverse_square_root_begins_whole_without_a_warm_up() -> None:
+    assert [share("inverse-square-root", step, 10) for step in (0, 3, 8)] == pytest.approx([1, 1 / 2, 1 / 3])
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

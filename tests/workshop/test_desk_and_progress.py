@@ -9,16 +9,16 @@ import pytest
 
 from kqv.errors import DataError, Error
 from kqv.workshop import progress
-from kqv.workshop.catalogue import NAMES, exercise
+from kqv.workshop.catalogue import exercise, names
 from kqv.workshop.desk import begin, reset
-from kqv.workshop.form import form
 from kqv.workshop.progress import Progress
+from kqv.workshop.template import template
 
 
 def test_begin_writes_the_form_once(here: Path) -> None:
     path, is_new = begin(Path("rebuild"), "backprop")
     assert (path, is_new) == (Path("rebuild/backprop.py"), True)
-    assert path.read_text(encoding="utf-8") == form(exercise("backprop"))
+    assert path.read_text(encoding="utf-8") == template(exercise("backprop"))
     path.write_text("mine")
     assert begin(Path("rebuild"), "backprop") == (path, False)
     assert path.read_text() == "mine"
@@ -43,7 +43,7 @@ def test_reset_keeps_every_file_that_was_there(here: Path) -> None:
     for text in ("first", "second", "third"):
         path.write_text(text)
         kept.append(reset(folder, "sigmoid")[1])
-        assert path.read_text(encoding="utf-8") == form(exercise("sigmoid"))
+        assert path.read_text(encoding="utf-8") == template(exercise("sigmoid"))
     assert kept == [folder / "sigmoid.old.py", folder / "sigmoid.old-2.py", folder / "sigmoid.old-3.py"]
     assert [old.read_text() for old in kept if old] == ["first", "second", "third"]
 
@@ -67,7 +67,7 @@ def test_states_and_what_comes_next(here: Path) -> None:
     assert (known.state("sigmoid", folder), known.next_one(folder)) == ("begun", "sigmoid")
     known.of("sigmoid").passed = 64 * "0"
     assert (known.state("sigmoid", folder), known.next_one(folder)) == ("passed", "feedforward")
-    for name in NAMES:
+    for name in names():
         known.of(name).passed = 64 * "0"
     assert known.next_one(folder) is None
 

@@ -19,13 +19,13 @@ from kqv.workshop.learner import answers, try_cases
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 
-def verdict(name: str, mine: Callable[..., Any], place: int = 0) -> Verdict:
-    function = exercise(name).functions[place]
+def verdict(name: str, mine: Callable[..., Any], position: int = 0) -> Verdict:
+    function = exercise(name).functions[position]
     return judge(function, try_cases(mine, function.tries))
 
 
-def finding(name: str, mine: Callable[..., Any], place: int = 0) -> Finding:
-    found = verdict(name, mine, place).finding
+def finding(name: str, mine: Callable[..., Any], position: int = 0) -> Finding:
+    found = verdict(name, mine, position).finding
     assert found is not None
     return found
 
@@ -112,7 +112,7 @@ def test_a_wrong_number_comes_with_the_arithmetic_of_the_right_one() -> None:
     assert found.details[0].startswith(f"{right:.6g}".replace("-", "−") + " = ")
     assert any("activations[1][2,0]" in line for line in found.details)
     assert "1 of 6 numbers of nabla_w[1] differ" in found.details
-    assert found.details[-1] == "tried with a network [4, 3, 2]"
+    assert found.details[-1] == "tested with a network [4, 3, 2]"
 
 
 def test_the_last_layer_is_explained_first_since_the_others_follow_from_it() -> None:
@@ -134,7 +134,8 @@ def test_a_number_that_is_none_is_shown_first() -> None:
 
 def test_whole_numbers_are_named() -> None:
     found = finding("sigmoid", lambda z: sigmoid(z).astype(int))
-    assert any("whole numbers (int" in line for line in found.details)
+    assert found.mistake == "a is rounded to whole numbers"
+    assert "(a is int64)" in found.advice
 
 
 def test_single_precision_is_good_enough() -> None:
@@ -209,10 +210,11 @@ def test_an_exception_names_the_line_and_the_shapes_in_it(tmp_path: Path) -> Non
     found = said_of(tmp_path, text)
     assert found.kind == "raised"
     assert found.headline.startswith(
-        "ValueError in line 3 of feedforward.py (return np.dot(weights[1], a) + biases[0]): shapes"
+        "the shapes of this matrix product do not fit, in line 3 of feedforward.py (return np.dot(weights[1], a)"
     )
     assert found.details[0] == "there weights[1] is [out=2, in=3], a is [in=4, 1], biases[0] is [out=3, 1]"
     assert "as many columns left as rows right" in found.details[1]
+    assert found.details[2].startswith("Python's own words: ValueError: shapes (2,3) and (4,1) not aligned")
 
 
 @pytest.mark.parametrize(
@@ -221,8 +223,8 @@ def test_an_exception_names_the_line_and_the_shapes_in_it(tmp_path: Path) -> Non
         ("z = a; raise NotImplementedError", "a part is still to be written in line 2 of feedforward.py"),
         ("import sys; sys.exit()", "it ended Python in line 2"),
         ("return feedforward(a, weights, biases)", "it calls itself without end in line 2"),
-        ("return zz", "NameError in line 2 of feedforward.py (def"),
-        ("input()", "EOFError in line 2 of feedforward.py"),
+        ("return zz", "the name zz is not defined, in line 2 of feedforward.py (def"),
+        ("input()", "input() waits for an answer, in line 2 of feedforward.py"),
     ],
 )
 def test_exceptions(tmp_path: Path, body: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,26 +1,30 @@
-"""Every exercise: the reference passes, each typical mistake gets its name, the form says what is wanted."""
+"""Every exercise: the reference passes, each typical mistake gets its name, the template says what is wanted."""
 
 from __future__ import annotations
 
+import ast
 import inspect
+import sys
+from collections.abc import Iterator
+from importlib import invalidate_caches
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kqv.errors import Error
-from kqv.workshop.catalogue import NAMES, exercise
-from kqv.workshop.comparing import parts
+from kqv.workshop import exercises as room
+from kqv.workshop.catalogue import exercise, exercises, names
+from kqv.workshop.comparison import parts
 from kqv.workshop.diagnosis import judge
 from kqv.workshop.encoding import decode
 from kqv.workshop.exercise import Case, Function, Mistake, Provided, Value
-from kqv.workshop.form import form, solution
 from kqv.workshop.learner import answers, try_cases
-from kqv.workshop.plans import plan
+from kqv.workshop.template import solution, template
 
-FUNCTIONS = [function for name in NAMES for function in exercise(name).functions]
+FUNCTIONS = [function for name in names() for function in exercise(name).functions]
 MISTAKES = [(function, mistake) for function in FUNCTIONS for mistake in function.mistakes]
-by_name = pytest.mark.parametrize("name", NAMES)
+by_name = pytest.mark.parametrize("name", names())
 by_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -58,9 +62,9 @@ def test_a_mistake_is_told_from_the_others_by_its_name(function: Function) -> No
 @by_function
 def test_the_shown_arithmetic_gives_every_number_of_the_reference(function: Function) -> None:
     for case in function.tries:
-        for place, part in enumerate(parts(function, called(function, case))):
+        for position, part in enumerate(parts(function, called(function, case))):
             content = np.asarray(part.content)
-            shown = [function.derive(case.inputs, place, index).value() for index in np.ndindex(*content.shape)]
+            shown = [function.derive(case.inputs, position, index).value() for index in np.ndindex(*content.shape)]
             np.testing.assert_allclose(shown, content.reshape(-1), rtol=1e-10, atol=1e-12, err_msg=part.name)
 
 
@@ -79,9 +83,9 @@ def test_the_named_dimensions_are_those_of_the_reference(function: Function) -> 
 
 
 @by_name
-def test_the_form_is_empty_and_names_everything(name: str, tmp_path: Path) -> None:
+def test_the_template_is_empty_and_names_everything(name: str, tmp_path: Path) -> None:
     chosen, path = exercise(name), tmp_path / f"{name}.py"
-    text = form(chosen)
+    text = template(chosen)
     for function in chosen.functions:
         for value in (*function.takes, *function.gives):
             assert f" {value.name} " in text
@@ -94,6 +98,20 @@ def test_the_form_is_empty_and_names_everything(name: str, tmp_path: Path) -> No
 
 
 @by_name
+def test_the_template_is_python_whose_comments_are_whole(name: str) -> None:
+    chosen = exercise(name)
+    for option in ("", " --folder 'somewhere else'"):
+        text = template(chosen, option)
+        ast.parse(text)
+        lines = text.splitlines()
+        assert all(line in lines for line in chosen.imports.splitlines())
+        assert max(map(len, lines)) <= 110
+        described = (ast.get_docstring(ast.parse(text), clean=False) or "").rstrip().splitlines()
+        assert f"    {chosen.functions[0].formula.split(';  ')[0]}" in described
+        assert described[-1].endswith(f"kqv rebuild hint {name}{option}")
+
+
+@by_name
 def test_the_solution_runs_by_itself_and_passes(name: str, tmp_path: Path) -> None:
     chosen, path = exercise(name), tmp_path / f"{name}.py"
     path.write_text(solution(chosen), encoding="utf-8")
@@ -103,20 +121,21 @@ def test_the_solution_runs_by_itself_and_passes(name: str, tmp_path: Path) -> No
 
 
 @by_name
-def test_the_solution_keeps_the_first_line_of_the_form(name: str) -> None:
+def test_the_solution_keeps_the_first_line_of_the_template(name: str) -> None:
     chosen = exercise(name)
     for function in chosen.functions:
-        assert f"def {function.call}:\n" in form(chosen)
+        assert f"def {function.call}:\n" in template(chosen)
         assert f"def {function.call}:\n" in solution(chosen)
     assert "noqa" not in solution(chosen)
 
 
 @by_name
-def test_three_hints_and_a_plan(name: str) -> None:
+def test_three_hints_and_a_training(name: str) -> None:
     assert len(set(exercise(name).hints)) == 3
-    assert plan(name).part
-    assert plan(name, epochs=2).epochs == 2
-    assert plan(name, "mnist").epochs <= plan(name).epochs
+    training = exercise(name).training
+    assert training.part
+    assert training.with_epochs(2, "mnist").epochs == 2
+    assert training.with_epochs(None, "mnist").epochs <= training.with_epochs(None, None).epochs == training.epochs
 
 
 @by_function
@@ -132,6 +151,64 @@ def test_tries_are_the_same_every_time(function: Function) -> None:
 def test_an_unknown_exercise_is_named_with_the_nearest_one() -> None:
     with pytest.raises(Error, match=r"did you mean backprop\?"):
         exercise("bakprop")
+
+
+DROPPED_IN = """
+import numpy as np
+
+from kqv.workshop.exercise import Case, Exercise, Function, Mistake, Training, Value, operand
+
+
+def relu(z):
+    return np.maximum(z, 0)
+
+
+Z = Value("z", "out 1", "what comes into the neurons")
+FUNCTION = Function(
+    relu, "a = max(z, 0)", (Z,), (Value("a", "out 1", "the activations"),),
+    lambda: [Case("a column", {"z": np.array([[0.5], [-1.0]])})],
+    lambda inputs, position, index: operand("z", inputs["z"])[index] * float(inputs["z"][index] > 0),
+    (Mistake("the absolute value", "negative numbers become 0", np.abs),),
+)
+EXERCISE = Exercise(
+    name="relu", order=15, title="a hinge", task="Write the hinge.", functions=(FUNCTION,), hints=("a", "b", "c"),
+    source="Nair and Hinton 2010", training=Training("nothing yet"),
+)
+"""
+
+
+@pytest.fixture
+def dropped_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder whose files count as if they lay in kqv/workshop/exercises."""
+    known = set(sys.modules)
+    monkeypatch.setattr(room, "__path__", [*room.__path__, str(tmp_path)])
+    exercises.cache_clear()
+    yield tmp_path
+    exercises.cache_clear()
+    for name in set(sys.modules) - known:
+        if name.startswith(room.__name__):
+            del sys.modules[name]
+
+
+def test_a_file_dropped_into_the_folder_is_an_exercise(dropped_in: Path) -> None:
+    before = names()
+    (dropped_in / "relu.py").write_text(DROPPED_IN)
+    exercises.cache_clear()
+    invalidate_caches()
+    assert names() == [*before[:1], "relu", *before[1:]]
+    assert "def relu(z):" in template(exercise("relu"))
+    with pytest.raises(Error, match=r"did you mean relu\?"):
+        exercise("relo")
+    function = exercise("relu").functions[0]
+    assert judge(function, try_cases(function.reference, function.tries)).passed
+
+
+@pytest.mark.parametrize("text", ["", DROPPED_IN, "EXERCISE = 3"])
+def test_a_file_that_is_no_exercise_of_its_name_is_named(dropped_in: Path, text: str) -> None:
+    (dropped_in / "other.py").write_text(text)
+    invalidate_caches()
+    with pytest.raises(ValueError, match=r"exercises/other must define EXERCISE = Exercise\(name='other'"):
+        names()
 
 
 def test_a_dimension_outside_the_vocabulary_is_refused() -> None:

@@ -16,8 +16,8 @@ from kqv.errors import Error
 from kqv.workshop.catalogue import exercise
 from kqv.workshop.checking import check
 from kqv.workshop.findings import Finding, Report
-from kqv.workshop.form import form, solution
 from kqv.workshop.process import MIB, Limits, resident, resident_by_ps
+from kqv.workshop.template import solution, template
 
 LIMITS = Limits(seconds=30, memory=400 * MIB, output=MIB)
 SHORT = Limits(seconds=1, memory=400 * MIB, output=MIB)
@@ -40,7 +40,7 @@ def of_body(folder: Path, body: str, limits: Limits = LIMITS) -> Finding:
 
 def test_the_reference_passes_and_the_form_does_not(tmp_path: Path) -> None:
     assert checked(tmp_path, solution(exercise("sigmoid"))).passed
-    report = checked(tmp_path, form(exercise("sigmoid")))
+    report = checked(tmp_path, template(exercise("sigmoid")))
     assert [verdict.finding.kind for verdict in report.verdicts if verdict.finding] == ["empty", "empty"]
 
 
@@ -155,7 +155,7 @@ def test_missing_functions(tmp_path: Path) -> None:
 
 
 def test_a_function_below_the_form_counts(tmp_path: Path) -> None:
-    assert checked(tmp_path, form(exercise("sigmoid")) + "\n\n" + solution(exercise("sigmoid"))).passed
+    assert checked(tmp_path, template(exercise("sigmoid")) + "\n\n" + solution(exercise("sigmoid"))).passed
 
 
 def test_a_missing_file_says_how_to_begin(tmp_path: Path) -> None:

@@ -10,11 +10,10 @@ import pytest
 from kqv import operations
 from kqv.errors import Error
 from kqv.workshop import training
-from kqv.workshop.catalogue import NAMES, exercise
+from kqv.workshop.catalogue import exercise, names
 from kqv.workshop.engine import train
-from kqv.workshop.form import solution
-from kqv.workshop.plans import plan
 from kqv.workshop.process import Limits
+from kqv.workshop.template import solution
 
 COUNTING = """
 
@@ -47,7 +46,7 @@ def events(name: str, path: Path, epochs: int | None = None) -> list[dict[str, A
     return told
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_every_exercise_trains_the_network_with_the_learners_functions(name: str, tmp_path: Path) -> None:
     import sys
 
@@ -56,7 +55,7 @@ def test_every_exercise_trains_the_network_with_the_learners_functions(name: str
     before = {operation.name: operation.pair for operation in operations.OPERATIONS.values()}
     told = events(name, path)
     assert told[-1]["accuracy"] >= 0.9, told[-1]
-    assert [event["epoch"] for event in told if "epoch" in event] == list(range(1, plan(name).epochs + 1))
+    assert [event["epoch"] for event in told if "epoch" in event] == list(range(1, exercise(name).training.epochs + 1))
     assert set(sys.modules["learner"].CALLS) == set(names)
     assert {operation.name: operation.pair for operation in operations.OPERATIONS.values()} == before
 

@@ -24,6 +24,7 @@ from kqv.errors import DataError
 SMALLEST = 257  # the bytes and one pair
 END_OF_TEXT = "<|endoftext|>"
 ENDS_OF_TEXT = (END_OF_TEXT, "<|end_of_text|>")  # GPT-2's and Qwen's, and Llama 3's
+ENDS_OF_TURN = ("<|im_end|>", "<|eot_id|>")  # in a chat: Qwen's and SmolLM's, and Llama 3's
 GPT2_SHA256 = "0bd377e3ef6392ac909fe64a13b017cdd8f6dcdb4d9753c30d81c7b3533b9486"  # Tokenizer.sha256 of its vocabulary
 
 
@@ -38,7 +39,7 @@ class BytePairs(Tokenizer):
         try:
             self._library = LibraryTokenizer.from_str(content)
         except Exception as failure:  # the library raises nothing narrower
-            raise DataError(f"this is no tokenizer that `tokenizers` can read: {failure}") from None
+            raise DataError(f"this is not a tokenizer that `tokenizers` can read: {failure}") from None
         self._library.encode_special_tokens = True
         self._parts: dict[str, Any] = json.loads(self._library.to_str())
         super().__init__(_token_bytes(self._library, self._parts))
@@ -49,6 +50,17 @@ class BytePairs(Tokenizer):
         """The id of <|endoftext|> (or Llama 3's name for it), which no text is encoded to; None if there is none."""
         ids = (self._library.token_to_id(name) for name in ENDS_OF_TEXT)
         return next((token for token in ids if token is not None), None)
+
+    @property
+    def endings(self) -> frozenset[int]:
+        """The special tokens that end a text, or a turn of a chat."""
+        special = {token["content"]: token["id"] for token in self._parts["added_tokens"] if token["special"]}
+        return super().endings | {special[name] for name in ENDS_OF_TURN if name in special}
+
+    @cached_property
+    def begin_of_text(self) -> int | None:
+        """The special token that the file puts before a text, such as Llama 3's; None if it puts none."""
+        return first_of(self._library)
 
     @cached_property
     def merges(self) -> list[tuple[str, str]]:
@@ -74,8 +86,14 @@ class BytePairs(Tokenizer):
         rules = [f"{left} {right}".encode() for left, right in self.merges]
         steps = [self._parts["normalizer"], self._parts["pre_tokenizer"]]
         if not _is_plain(steps):  # another way to part words: only from a folder that somebody else wrote
-            rules.append(json.dumps(steps, sort_keys=True).encode())
+            rules.append(json.dumps(steps, sort_keys=True, allow_nan=False).encode())
         return rules
+
+
+def first_of(library: LibraryTokenizer) -> int | None:
+    """The special token that a tokenizer of the library puts before a text; None for none, or only behind it."""
+    bare, whole = (library.encode("a", add_special_tokens=special).ids for special in (False, True))
+    return whole[0] if len(whole) > len(bare) and whole[:1] != bare[:1] else None
 
 
 def train_byte_pairs(texts: Iterable[str], size: int) -> BytePairs:
@@ -131,7 +149,7 @@ def _is_plain(steps: Sequence[Mapping[str, Any] | None]) -> bool:
 
 def _token_bytes(library: LibraryTokenizer, parts: Mapping[str, Any]) -> list[bytes]:
     """The bytes of each token by id: signs stand for bytes, and an added token for its own characters."""
-    if parts["model"]["type"] != "BPE" or "ByteLevel" not in json.dumps(parts["decoder"]):
+    if parts["model"]["type"] != "BPE" or "ByteLevel" not in json.dumps(parts["decoder"], allow_nan=False):
         raise DataError(
             f"the tokenizer's model is {parts['model']['type']} with the decoder {parts['decoder']}, but expected"
             " single characters (WordLevel) or byte pairs (BPE with ByteLevel); take another one"

@@ -34,7 +34,7 @@ class Characters(Tokenizer):
                 f"a vocabulary of characters needs each one once, but has {len(alphabet):,} characters of"
                 f" which {len(set(alphabet)):,} are distinct"
             )
-        # the last place stands for all code points beyond the highest one known
+        # the last position stands for all code points beyond the highest one known
         self._ids = np.full(min(int(self._points.max()) + 2, CODE_POINTS), -1, dtype=np.int32)
         self._ids[self._points] = np.arange(len(alphabet))
 
@@ -69,7 +69,7 @@ class Characters(Tokenizer):
         more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
         return (
             f"the vocabulary of {self.size:,} characters does not have {names}{more}; leave them out, or train with"
-            " --tokenizer bytes or --tokenizer bpe, which know every character"
+            " --tokenizer bytes or --tokenizer bpe, which can encode every character"
         )
 
 

@@ -49,6 +49,24 @@ class Tokenizer(ABC):
         """The id of the token that ends a text, which no text is encoded to; None if there is none."""
         return None
 
+    @property
+    def endings(self) -> frozenset[int]:
+        """The ids that end what a model writes: `end_of_text`, and in a chat's vocabulary the end of a turn."""
+        return frozenset() if self.end_of_text is None else frozenset({self.end_of_text})
+
+    @property
+    def begin_of_text(self) -> int | None:
+        """The id that stands before every text that the model has learned from; None if there is none."""
+        return None
+
+    def encode_prompt(self, text: str) -> Ids:
+        """The ids of a text that the model reads from its beginning: `encode`'s, after `begin_of_text` if there is one.
+
+        Raises `DataError` as `encode`.
+        """
+        ids, first = self.encode(text), self.begin_of_text
+        return ids if first is None else np.insert(ids, 0, first).astype(self.dtype)
+
     @abstractmethod
     def encode(self, text: str) -> Ids:
         """The ids of `text`, [position]. Raises `DataError` for what the vocabulary cannot express."""

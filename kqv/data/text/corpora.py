@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from kqv.data.registry import SOURCES
+from kqv.data.sets import SOURCES, TEXTS
 from kqv.data.sources import Progress, read
 from kqv.data.text.folders import list_texts
 from kqv.data.text.pieces import Piece, Scan, scan
 from kqv.data.text.streams import Stream, TextInMemory, open_text
 from kqv.errors import DataError
 
-__all__ = ["NAMED", "Corpus", "Split", "load_text"]
+__all__ = ["Corpus", "Split", "load_text"]
 
 Split = Literal["train", "validation"]
 TRAIN = 0.9  # of the characters; nanoGPT splits tiny Shakespeare so
@@ -94,7 +94,7 @@ class Corpus:
     def describe(self) -> str:
         """One line: name, size, distinct characters and the splits."""
         files = f" in {len(self.sources):,} files" if len(self.sources) > 1 else ""
-        others = f" ({self.others:,} other {_files(self.others)} left out, being no text)" if self.others else ""
+        others = f" ({self.others:,} other {_files(self.others)} left out, not being text)" if self.others else ""
         return (
             f"{self.name}: {_readable(self.size)} of text{files}{others}, {self.length:,} characters,"
             f" {len(self.characters()):,} distinct; the first 90 % to train, the last 10 % to validate"
@@ -109,7 +109,7 @@ class Corpus:
 
 
 def load_text(name: str | os.PathLike[str], progress: Progress | None = None) -> Corpus:
-    """The corpus called `name` ("python-docs", "shakespeare"), or that of a text file or a folder of texts.
+    """The corpus called `name` (of `TEXTS`: "shakespeare"), or that of a text file or a folder of texts.
 
     Everything is read once and checked. A folder's texts are those of `folders.TEXT_SUFFIXES`, in the order of their
     paths, with a blank line between two: also where the vocabulary has an end-of-text token, so that every vocabulary
@@ -122,9 +122,9 @@ def load_text(name: str | os.PathLike[str], progress: Progress | None = None) ->
     given = os.fspath(name).strip()
     if not given:
         raise DataError(_unknown(given, Path(given)))
-    if not isinstance(name, os.PathLike) and given.lower() in NAMED:
+    if not isinstance(name, os.PathLike) and given.lower() in TEXTS:
         key = given.lower()
-        return _corpus(key, Stream([TextInMemory(key, NAMED[key](progress))]))
+        return _corpus(key, Stream([TextInMemory(key, TEXTS[key](lambda file: read(key, file, progress)))]))
     path = Path(given).expanduser()
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long or not allowed
         texts, others = list_texts(path)
@@ -145,27 +145,12 @@ def _corpus(name: str, stream: Stream, others: int = 0) -> Corpus:
 
 
 def _unknown(name: str, path: Path) -> str:
-    there_are = f"give {', '.join(NAMED)} or the path of a text file or of a folder of texts"
+    there_are = f"give {', '.join(TEXTS)} or the path of a text file or of a folder of texts"
     if name and os.path.lexists(path):
         return f"{name} is neither a file nor a folder; {there_are}"
     if name.lower() in SOURCES:
-        return f"{name} is no text; {there_are}"
+        return f"{name} is not text; {there_are}"
     return f"no text is called {name!r}, and no file or folder is there; {there_are}"
-
-
-def _python_docs(_: Progress | None) -> bytes:
-    """The language reference that `help()` shows: its topics by name, with a blank line between two."""
-    from pydoc_data.topics import topics
-
-    return "\n\n".join(topics[topic] for topic in sorted(topics)).encode("utf-8")
-
-
-def _shakespeare(progress: Progress | None) -> bytes:
-    return read("shakespeare", "input.txt", progress)
-
-
-NAMED: dict[str, Callable[[Progress | None], bytes]] = {"python-docs": _python_docs, "shakespeare": _shakespeare}
-"""What reads each named corpus."""
 
 
 def _files(count: int) -> str:

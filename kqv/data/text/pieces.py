@@ -73,7 +73,7 @@ def _decoded(stream: Stream, start: int, content: bytes) -> str:
     zero = content.find(b"\x00")
     if zero >= 0:
         name, position = stream.locate(start + zero)
-        raise DataError(f"{name} is no text: byte {position:,} is zero; give text files in UTF-8")
+        raise DataError(f"{name} is not text: byte {position:,} is zero; give text files in UTF-8")
     try:
         return codecs.utf_8_decode(content, "strict", start + len(content) == stream.size)[0]
     except UnicodeDecodeError as failure:

@@ -101,7 +101,7 @@ def load(path: str | Path) -> Tokenizer:
     except DataError as failure:
         raise DataError(f"{file}: {failure}") from None
     except (ValueError, LookupError, TypeError, AttributeError):
-        raise DataError(f"{file} is damaged: it is no tokenizer in the format of `tokenizers`; {ADVICE}") from None
+        raise DataError(f"{file} is damaged: it is not a tokenizer in the format of `tokenizers`; {ADVICE}") from None
 
 
 def _fitting_size(corpus: Corpus) -> int:
@@ -117,5 +117,5 @@ def _characters(vocabulary: dict[str, int]) -> Characters:
     characters = sorted(vocabulary, key=vocabulary.__getitem__)
     longer = next((token for token in characters if len(token) != 1), None)
     if longer is not None:
-        raise DataError(f"its tokens are words such as {longer!r}, but only single characters are known here")
+        raise DataError(f"its tokens are words such as {longer!r}, but only single characters are supported here")
     return Characters(characters)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import time
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -16,13 +15,14 @@ from kqv.data.text.codec import Ids, Tokenizer
 from kqv.data.text.corpora import Corpus, Split
 from kqv.errors import DataError
 from kqv.files import make_folder, written_atomically
+from kqv.files.temporary import remove_leftovers
 
 __all__ = ["Advance", "Tokens", "tokenized"]
 
 LARGE = 20_000_000  # bytes of text; from there on the ids are kept
 AT_ONCE = 8  # pieces that are tokenized side by side
-ABANDONED = 24 * 3600  # seconds after which a half-written file has no writer any more
-CHECKED = 64  # tokens at the end of a kept file that are compared with the text
+DIGEST = hashlib.sha256().digest_size
+READ = 1 << 24  # bytes of a kept file that are read at once
 
 Advance = Callable[[int, int], None]
 """What is told about progress: bytes of text done, and bytes in all."""
@@ -77,45 +77,42 @@ def _in_memory(counted: _Counted, split: Split) -> Ids:
 
 
 def _kept(counted: _Counted, split: Split) -> Ids:
-    """The ids of a split from the cache; they are put there first if they are missing or do not fit the text."""
+    """The ids of a split from the cache; they are put there first if they are missing or not what was written."""
     corpus, tokenizer = counted.corpus, counted.tokenizer
     folder = sources.cache_folder() / "tokens"
-    path = folder / f"{corpus.sha256[:32]}-{tokenizer.sha256[:32]}-{split}.ids"
-    ids = _mapped(path, tokenizer)
-    if ids is not None and _ends_like(ids, counted, split):
+    name = f"{corpus.sha256[:32]}-{tokenizer.sha256[:32]}-{split}.ids"
+    ids = _mapped(folder / name, tokenizer)
+    if ids is not None:
         counted.advance(corpus.bytes_of(split))
         return ids
     make_folder(folder)
-    _remove_abandoned(folder)
-    with written_atomically(path) as temporary, temporary.open("wb") as file:
+    remove_leftovers(folder)
+    with written_atomically(folder / name) as file:
+        checksum = hashlib.sha256(name.encode())
         for part in counted.ids(split):
-            part.tofile(file)
-    return np.memmap(path, tokenizer.dtype, "r")
+            checksum.update(part.data)
+            file.write(part.data)
+        file.write(checksum.digest())
+    ids = _mapped(folder / name, tokenizer)
+    if ids is None:
+        raise DataError(f"{folder / name} does not read as it was just written: check the disk")
+    return ids
 
 
 def _mapped(path: Path, tokenizer: Tokenizer) -> Ids | None:
+    """The ids of a kept file, unless it is missing or not what was written: at its end stands the checksum of its name,
+    which says of which text and vocabulary it is, and of the ids."""
     try:
-        return np.memmap(path, tokenizer.dtype, "r")
-    except (OSError, ValueError):  # not there, empty, or no whole number of ids
+        content = np.memmap(path, np.uint8, "r")
+    except (OSError, ValueError):  # not there, or empty
         return None
-
-
-def _ends_like(ids: Ids, counted: _Counted, split: Split) -> bool:
-    """Whether the last ids are the end of the split's text: a file that was cut short is not."""
-    corpus = counted.corpus
-    end = corpus.bytes_of("train") if split == "train" else corpus.size
-    try:
-        tail = counted.tokenizer.decode_bytes(ids[-CHECKED:])
-    except DataError:
-        return False
-    return corpus.stream.read(max(end - len(tail), 0), end) == tail
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed tokenizations left; a young one may still be written by somebody else."""
-    for part in folder.glob(".*.part"):
-        if part.stat().st_mtime < time.time() - ABANDONED:
-            shutil.rmtree(part, ignore_errors=True)
+    whole = content.size - DIGEST
+    if whole < 0 or whole % np.dtype(tokenizer.dtype).itemsize:
+        return None
+    checksum = hashlib.sha256(path.name.encode())
+    for begin in range(0, whole, READ):
+        checksum.update(content[begin : min(begin + READ, whole)].data)
+    return content[:whole].view(tokenizer.dtype) if checksum.digest() == content[whole:].tobytes() else None
 
 
 def _groups(texts: Iterable[str], size: int) -> Iterator[list[str]]:

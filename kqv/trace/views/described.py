@@ -15,6 +15,7 @@ def describe(explanation: Explanation, terms: int = 6) -> dict[str, Any]:
         "cell": str(explanation.cell),
         "symbol": explanation.symbol,
         "meaning": explanation.meaning,
+        "step": explanation.occasion,
     }
     found |= describe_arithmetic(explanation, explanation, terms)
     found["parts"] = [describe_arithmetic(part, explanation, terms) for part in explanation.parts]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +14,10 @@ from torch import Tensor
 from kqv.dimensions import VOCABULARY
 from kqv.errors import TraceError
 from kqv.files import make_folder, write_text
-from kqv.trace.kept import unseen
-from kqv.trace.records import CallRecord, TensorRecord
+from kqv.files.temporary import new_folder, remove_leftovers
+from kqv.recording import unseen
+from kqv.trace.records import TensorRecord
+from kqv.trace.update import NORM
 from kqv.trace.views.summary import Summary
 
 if TYPE_CHECKING:
@@ -35,20 +35,15 @@ def write_json(trace: Trace, folder: str | Path) -> Path:
     folder = Path(folder)
     _refuse_what_is_no_trace(folder)
     make_folder(folder.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        temporary.chmod(0o755)
+    remove_leftovers(folder.parent, folder.name)
+    with new_folder(folder.parent, folder.name) as temporary:
+        part = temporary / "trace"
+        part.mkdir()
         with unseen():
-            _write_files(trace, temporary)
+            _write_files(trace, part)
         if folder.exists():
-            aside = temporary.with_name(f"{temporary.name}.old")
-            folder.rename(aside)
-            temporary.rename(folder)
-            shutil.rmtree(aside)
-        else:
-            temporary.rename(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            folder.rename(temporary / "old")
+        part.rename(folder)
     return folder
 
 
@@ -67,8 +62,9 @@ def _write_files(trace: Trace, folder: Path) -> None:
     described = [_describe_and_collect(trace, record, values, gradients) for record in trace.tensors]
     for name, update in trace.updates.items():
         updates[name] = update.after
-        updates[f"{name}.gradient"] = update.gradient
-        updates.update({f"{name}.{key}": tensor for key, tensor in update.state.items()})
+        updates.update({f"{name}.{key}": tensor for key, tensor in update.tensors().items()})
+        if update.clip is not None:
+            updates[NORM], updates[f"{name}.{NORM}"] = update.clip.norm, update.clip.norms[name]
     content = {**describe_pass(trace), "tensors": described}
     for file, tensors in zip(_FILES[1:], (values, gradients, updates), strict=True):
         save_file({name: _plain(tensor) for name, tensor in tensors.items()}, folder / file)
@@ -89,15 +85,23 @@ def describe_pass(trace: Trace) -> dict[str, Any]:
         "training": trace.training,
         "dimensions": {name: meaning for name, meaning in VOCABULARY.items() if name in used},
         "updates": {
-            name: {"rule": u.name, "formula": u.formula, "settings": u.settings, "state": list(u.state)}
+            name: {
+                "rule": u.name,
+                "formula": u.formula,
+                "settings": u.settings,
+                "state": list(u.state),
+                "computed": list(u.shown),
+                "clip": None if u.clip is None else u.clip.most,
+                "location": str(u.location),
+                "step": u.occasion,
+            }
             for name, u in trace.updates.items()
         },
     }
 
 
 def describe_tensor(trace: Trace, record: TensorRecord) -> dict[str, Any]:
-    """Names, dimensions, formula, place in the code and summaries of one tensor, and what it was made from."""
-    producer = record.producer
+    """Names, dimensions, formula, source line and summaries of one tensor, and what it was made from."""
     value, gradient = record.readable_value, record.readable_gradient
     return {
         "name": record.name,
@@ -111,7 +115,7 @@ def describe_tensor(trace: Trace, record: TensorRecord) -> dict[str, Any]:
         "origin": record.origin,
         "formula": record.formula,
         "gradient formulas": gradient_formulas(record),
-        "options": _options(producer) if isinstance(producer, CallRecord) else {},
+        "options": {} if record.producer is None else record.producer.options_told(),
         "location": str(record.location),
         "named at": str(record.named_at),
         "summary": None if value is None else Summary.of(value).as_dict(),
@@ -125,15 +129,11 @@ def describe_tensor(trace: Trace, record: TensorRecord) -> dict[str, Any]:
 def gradient_formulas(record: TensorRecord) -> list[dict[str, str]]:
     """For each kind of use that contributes to the gradient: which input of which operation, and the formula."""
     found: dict[str, str] = {}
-    for consumer, place in record.consumers:
-        if isinstance(consumer, CallRecord) and consumer.input_gradient(place) is not None:
-            name = consumer.operation.inputs[place]
-            found[f"{name} of {consumer.name}"] = consumer.operation.gradients[name]
+    for consumer, position in record.consumers:
+        use = consumer.use_of(position)
+        if use is not None:
+            found[use[0]] = use[1]
     return [{"use": use, "formula": formula} for use, formula in found.items()]
-
-
-def _options(call: CallRecord) -> dict[str, Any]:
-    return {name: value for name, value in call.options.items() if isinstance(value, (bool, int, float, str))}
 
 
 def _describe_and_collect(
@@ -168,7 +168,7 @@ def read_json(folder: str | Path) -> StoredTrace:
         content = json.loads((folder / "trace.json").read_text(encoding="utf-8"))
         tensors = [load_file(folder / name) for name in _FILES[1:]]
     except (OSError, ValueError) as failure:
-        raise TraceError(f"{folder} is not a whole trace: {failure}") from None
+        raise TraceError(f"{folder} is not a complete trace: {failure}") from None
     if content.get("format") != FORMAT:
-        raise TraceError(f"{folder} is not a trace of the form {FORMAT}")
+        raise TraceError(f"{folder} is not a trace in the format {FORMAT}")
     return StoredTrace(content, *tensors)

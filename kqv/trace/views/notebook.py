@@ -25,7 +25,8 @@ def explanation_html(explanation: Explanation) -> str:
     heading = " · ".join(filter(None, [explanation.symbol, explanation.heading, str(explanation.location)]))
     title = f"<b>{escape(str(explanation.cell))} = {escape(number(explanation.value))}</b>"
     meaning = f" {escape(explanation.meaning)}" if explanation.meaning else ""
-    rows = _rows(found, skip_check=bool(found["parts"]) and explanation.expression is None)
+    rows = [("step", escape(explanation.occasion))] if explanation.occasion else []
+    rows += _rows(found, skip_check=bool(found["parts"]) and explanation.expression is None)
     for count, part in enumerate(found["parts"], 1):
         rows.append((f"use {count}", f"<b>{escape(part['heading'])}</b>"))
         rows += _rows(part, skip_check=False)

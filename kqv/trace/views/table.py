@@ -10,6 +10,7 @@ from kqv.trace.records import TensorRecord
 from kqv.trace.views.folding import alike, block_of, in_words
 from kqv.trace.views.summary import Summary, short
 from kqv.trace.views.text import labelled, spread, terminal_width, wrapped
+from kqv.visible import visible
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace
@@ -44,7 +45,7 @@ def trace_table(trace: Trace, width: int | None, modules: Sequence[str] | None =
         lines += ["parameters", *(line for record in shown for line in _parameter(trace, record, width))]
     if len(shown) < len(parameters):
         lines += [f"and {len(parameters) - len(shown)} of the blocks that are not shown"]
-    return "\n".join(line.rstrip() for line in lines).rstrip()
+    return visible("\n".join(line.rstrip() for line in lines).rstrip(), keep="\n")
 
 
 def _title(trace: Trace, activations: int, parameters: list[TensorRecord]) -> str:

@@ -7,9 +7,10 @@ import shutil
 import textwrap
 from typing import TYPE_CHECKING
 
-from kqv.arithmetic import Rendering, number
+from kqv.arithmetic import Constant, Rendering, Total, number
 from kqv.trace.explanation import TOLERANCE, Arithmetic, Explanation
 from kqv.trace.views.summary import short
+from kqv.visible import visible
 
 if TYPE_CHECKING:
     from kqv.trace.ancestry import Step
@@ -63,19 +64,24 @@ def explanation_text(explanation: Explanation, width: int | None = None, terms: 
     lines = spread(f"{explanation.cell} = {number(explanation.value)}", " · ".join(filter(None, right)), width)
     if explanation.meaning:
         lines += labelled("meaning", explanation.meaning, width)
+    if explanation.occasion:
+        lines += labelled("step", explanation.occasion, width)
     if not explanation.parts:
-        return "\n".join(lines + _arithmetic(explanation, explanation, width, terms))
+        return _joined(lines + _arithmetic(explanation, explanation, width, terms))
     lines += labelled("formula", explanation.formula, width)
-    values = " + ".join(
-        number(part.value) if part.value >= 0 else f"({number(part.value)})" for part in explanation.parts
-    )
-    lines += labelled("numbers", f"{values} = {number(explanation.value)}", width)
+    values = Total(tuple(Constant(part.value) for part in explanation.parts))
+    numbers = Rendering(len(explanation.parts)).text_of(values)
+    lines += labelled("numbers", f"{numbers} = {number(explanation.value)}", width)
     for count, part in enumerate(explanation.parts, 1):
         lines += labelled(f"use {count}", " · ".join(filter(None, [part.heading, str(part.location)])), width)
         lines += _arithmetic(part, explanation, width, terms, depth=4)
     if explanation.expression is not None:
         lines += _check(explanation, width, 2)
-    return "\n".join(lines)
+    return _joined(lines)
+
+
+def _joined(lines: list[str]) -> str:
+    return visible("\n".join(lines), keep="\n")
 
 
 def _arithmetic(part: Arithmetic, whole: Explanation, width: int, terms: int, depth: int = 2) -> list[str]:
@@ -88,7 +94,7 @@ def _arithmetic(part: Arithmetic, whole: Explanation, width: int, terms: int, de
             "where", [f"{name} = {arithmetic}" for name, arithmetic in intermediate(rendering)], width, depth
         )
     shown = list(rendering.sources.items())[:_SOURCES]
-    sources = [source_text(label, value, whole.meaning_of(label)) for label, value in shown]
+    sources = [source_text(label, value, whole.meaning_of(label), rendering.shown[label]) for label, value in shown]
     hidden = len(rendering.sources) - len(shown)
     sources += [f"{'':>12}… {hidden} more"] * bool(hidden)
     lines += listed("from", sources + [f"{name} (the whole tensor)" for name in whole.tensors], width, depth)
@@ -108,14 +114,15 @@ def intermediate(rendering: Rendering) -> list[tuple[str, str]]:
         done += 1
         counts[symbol] = counts.get(symbol, 0) + 1
         if symbol not in found:
-            found[symbol] = f"{meaning.text(rendering)} = {number(value)}"
+            digits = rendering.shown[symbol, value]
+            found[symbol] = f"{rendering.text_of(meaning, digits)} = {number(value, digits)}"
     others = {symbol: f" (and {count - 1} like it)" if count > 1 else "" for symbol, count in counts.items()}
     return [(symbol, arithmetic + others[symbol]) for symbol, arithmetic in found.items()]
 
 
-def source_text(label: str, value: float, meaning: str) -> str:
+def source_text(label: str, value: float, meaning: str, digits: int) -> str:
     """`0.25  scores[query=3, key=1]  query “pizza”`: the number first, so that numbers stand under each other."""
-    return f"{number(value):>12}{_GLUE}{_GLUE}{label}" + (f"  {meaning}" if meaning else "")
+    return f"{number(value, digits):>12}{_GLUE}{_GLUE}{label}" + (f"  {meaning}" if meaning else "")
 
 
 def check_text(part: Arithmetic) -> str:
@@ -126,9 +133,12 @@ def check_text(part: Arithmetic) -> str:
     exact = f"{evaluated:.9g}".replace("-", "−").replace("inf", "∞")
     verdict = "differs by" if part.agrees else "DISAGREES by"
     share = "1e−5" if part.share == TOLERANCE else short(part.share)
-    return (
+    text = (
         f"in float64 {exact} · {verdict} {short(part.difference)}, allowed {share}·Σ|terms| = {short(part.tolerance)}"
     )
+    if part.cancels:
+        text += f"; beside Σ|terms| = {short(part.scale)} it is small, so that few of its digits are certain"
+    return text
 
 
 def _check(part: Arithmetic, width: int, depth: int) -> list[str]:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from kqv.arithmetic import Expression, Index, Named, Power, sqrt
-from kqv.training.optimizers.optimizer import KernelOptimizer, Settings, State
+from kqv.training.optimizers.optimizer import KernelOptimizer, Settings, State, step_rate
+from kqv.training.optimizers.table import OPTIMIZERS, Entry, OptimizerPlan
 
 
 class AdamW:
@@ -42,9 +43,8 @@ class AdamW:
         spread = Named("√v̂ + ε", sqrt(second / (1 - math.pow(call.beta2, call.step))) + call.epsilon)
         kept: Expression = call.weight[index]
         if call.weight_decay:
-            kept = kept * (1 - call.learning_rate * call.weight_decay)
-        updated: Expression = kept - call.learning_rate * unbiased / spread
-        return updated
+            kept = kept * (1 - step_rate(call) * call.weight_decay)
+        return kept - step_rate(call) * unbiased / spread
 
 
 class AdamWOptimizer(KernelOptimizer):
@@ -69,9 +69,16 @@ class AdamWOptimizer(KernelOptimizer):
         )  # fmt: skip
 
     def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
-        """learning_rate, weight_decay, beta1, beta2, epsilon, and the step's number from 1."""
+        """The learning rates, weight_decay, beta1, beta2, epsilon, and the step's number from 1."""
         done = self._state.get(id(parameter), {}).get("step", 0.0)
         return {
-            "learning_rate": self.rate, "weight_decay": self._decay_of(parameter), "beta1": self.betas[0],
+            **self._rates(), "weight_decay": self._decay_of(parameter), "beta1": self.betas[0],
             "beta2": self.betas[1], "epsilon": self.epsilon, "step": float(done) + 1,
         }  # fmt: skip
+
+
+def _make(model: nn.Module, plan: OptimizerPlan) -> AdamWOptimizer:
+    return AdamWOptimizer(model.named_parameters(), plan.learning_rate, plan.weight_decay, plan.betas)
+
+
+OPTIMIZERS["adamw"] = Entry(_make, "AdamW", learning_rate=1e-3)

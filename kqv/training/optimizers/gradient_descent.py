@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
 from kqv.arithmetic import Expression, Index, Named, sign
-from kqv.training.optimizers.optimizer import KernelOptimizer, Settings, State
+from kqv.training.optimizers.optimizer import KernelOptimizer, Settings, State, step_rate
+from kqv.training.optimizers.table import OPTIMIZERS, Entry, OptimizerPlan
 
 
 class GradientDescent:
@@ -39,7 +40,7 @@ class GradientDescent:
             velocity = velocity + call.l1 * sign(call.weight[index])
         if call.momentum:
             velocity = Named("v'", call.momentum * call.velocity[index] + velocity)
-        updated: Expression = call.weight[index] - call.learning_rate * velocity
+        updated: Expression = call.weight[index] - step_rate(call) * velocity
         return updated
 
 
@@ -81,8 +82,16 @@ class GradientDescentOptimizer(KernelOptimizer):
         )  # fmt: skip
 
     def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
-        """learning_rate, momentum, weight_decay, l1."""
+        """The learning rates, momentum, weight_decay, l1."""
         return {
-            "learning_rate": self.rate, "momentum": self.momentum, "weight_decay": self._decay_of(parameter),
+            **self._rates(), "momentum": self.momentum, "weight_decay": self._decay_of(parameter),
             "l1": self.l1 if parameter.dim() >= 2 else 0.0,
         }  # fmt: skip
+
+
+def _make(model: nn.Module, plan: OptimizerPlan) -> GradientDescentOptimizer:
+    named = model.named_parameters()
+    return GradientDescentOptimizer(named, plan.learning_rate, plan.weight_decay, plan.momentum, plan.l1)
+
+
+OPTIMIZERS["gradient-descent"] = Entry(_make, "gradient descent", learning_rate=0.1)

@@ -15,8 +15,10 @@ from kqv.errors import RunError
 from kqv.tensors import fits
 from kqv.trace.update import Rule
 from kqv.training.optimizers.adamw import AdamWOptimizer
+from kqv.training.optimizers.matrices import hidden_matrices
 from kqv.training.optimizers.newton_schulz import COEFFICIENTS, EPSILON, ITERATIONS, Stack
-from kqv.training.optimizers.optimizer import Optimizer, Settings, State
+from kqv.training.optimizers.optimizer import Optimizer, Settings, State, step_rate
+from kqv.training.optimizers.table import OPTIMIZERS, Entry, OptimizerPlan
 
 VELOCITY = "velocity"
 
@@ -68,6 +70,10 @@ class Muon:
 
     parts: tuple[Part, ...]
 
+    error_share = 1e-4
+    """Arithmetic and weight may differ by this share of Σ|terms|: training multiplies unequal matrices in another order
+    (see `newton_schulz`), and where a gradient has few directions, both round what is nearly 0."""
+
     name = "Muon"
     formula = "w' = w·(1 − η·λ) − η·s·O, O = a·X₄ + B₅·X₄ from v' = μ·v + ∂C/∂w, u = ∂C/∂w + μ·v', X₀ = u/(‖u‖ + ε)"
 
@@ -84,11 +90,10 @@ class Muon:
         scale = self._part(index[0]).scale
         kept: Expression = call.weight[index]
         if call.weight_decay:
-            kept = kept * (1 - call.learning_rate * call.weight_decay)
+            kept = kept * (1 - step_rate(call) * call.weight_decay)
         orthogonal = Named("O", self._iterated(call, ITERATIONS, index))
-        step = call.learning_rate * orthogonal if scale == 1 else call.learning_rate * scale * orthogonal
-        updated: Expression = kept - step
-        return updated
+        rate = step_rate(call)
+        return kept - (rate * orthogonal if scale == 1 else rate * scale * orthogonal)
 
     def derive_shown(self, call: Any, name: str, index: Index) -> tuple[str, Expression]:
         """Formula and arithmetic of what is computed on the way: `x0` to `x4`, `gram1` to `gram5`, `polynomial1` to
@@ -116,9 +121,9 @@ class Muon:
         part, mu = self._part(index[0]), call.momentum
         rows = slice(part.first, part.end)
 
-        def ahead(*place: int | slice) -> Expression:
-            velocity = mu * call.velocity[place] + call.gradient[place]
-            found: Expression = call.gradient[place] + mu * velocity
+        def ahead(*position: int | slice) -> Expression:
+            velocity = mu * call.velocity[position] + call.gradient[position]
+            found: Expression = call.gradient[position] + mu * velocity
             return found
 
         size = Named("‖u‖", sqrt(Sum(Power(ahead(rows, slice(None)), 2))))
@@ -158,13 +163,13 @@ def orthogonalised(matrix: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Member:
-    """A part of a parameter and its place in the stack of all parts of its shape."""
+    """A part of a parameter and its position in the stack of all parts of its shape."""
 
     parameter: nn.Parameter
     part: Part
     rule: Muon
     stack: Stack
-    place: int
+    position: int
 
     def window(self, tensor: Tensor) -> Tensor:
         """The part's rows of a tensor of the parameter's shape."""
@@ -172,7 +177,7 @@ class _Member:
 
     def matrix(self, stacked: Tensor) -> Tensor:
         """The part's matrix of a stack."""
-        return stacked[self.place]
+        return stacked[self.position]
 
 
 class MuonOptimizer(Optimizer):
@@ -199,7 +204,7 @@ class MuonOptimizer(Optimizer):
         self._stacked: list[nn.Parameter] = []
         self._members: list[_Member] = []
         self._stacks: list[tuple[Stack, float]] = []
-        self._places: list[Tensor] = []  # of each member in its stack, in its velocity, and in its stack's result
+        self._positions: list[Tensor] = []  # of each member in its stack, in its velocity, and in its stack's result
         self._moving: list[Tensor] = []
         self._results: list[Tensor] = []
 
@@ -209,11 +214,14 @@ class MuonOptimizer(Optimizer):
         return self._rest.rule_of(parameter)
 
     def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:
-        """Of matrices learning_rate, momentum, weight_decay; of others AdamW's."""
+        """Of matrices the learning rates, momentum, weight_decay; of others AdamW's."""
         if id(parameter) not in self._rules:
             return self._rest.settings_of(parameter)
         rate = self.learning_rate * self._share
-        return {"learning_rate": rate, "momentum": self.momentum, "weight_decay": self.weight_decay}
+        return {
+            "learning_rate": rate, "full_learning_rate": self.learning_rate, "share": self._share,
+            "momentum": self.momentum, "weight_decay": self.weight_decay,
+        }  # fmt: skip
 
     def state_of(self, parameter: nn.Parameter) -> State:
         """Of matrices the velocity; of others AdamW's moments."""
@@ -269,13 +277,13 @@ class MuonOptimizer(Optimizer):
         velocities = [self._velocities[key] for key in gradients]
         torch._foreach_mul_(velocities, self.momentum)
         torch._foreach_add_(velocities, list(gradients.values()))
-        torch._foreach_copy_(self._places, self._moving)
+        torch._foreach_copy_(self._positions, self._moving)
         for stack, _ in self._stacks:
             stack.given.mul_(self.momentum)
-        torch._foreach_add_(self._places, [m.window(gradients[id(m.parameter)]) for m in self._members])
+        torch._foreach_add_(self._positions, [m.window(gradients[id(m.parameter)]) for m in self._members])
 
     def _stack(self, learning: list[nn.Parameter]) -> None:
-        """Give every part of these matrices its place in the stack of its shape."""
+        """Give every part of these matrices its position in the stack of its shape."""
         kinds: dict[tuple[Any, ...], list[tuple[nn.Parameter, Part]]] = {}
         for parameter in learning:
             for part in self._rules[id(parameter)].parts:
@@ -288,10 +296,10 @@ class MuonOptimizer(Optimizer):
             stack = Stack(len(found), rows, columns, like)
             self._stacks.append((stack, found[0][1].scale))
             self._members += [
-                _Member(parameter, part, self._rules[id(parameter)], stack, place)
-                for place, (parameter, part) in enumerate(found)
+                _Member(parameter, part, self._rules[id(parameter)], stack, position)
+                for position, (parameter, part) in enumerate(found)
             ]
-        self._places = [member.matrix(member.stack.given) for member in self._members]
+        self._positions = [member.matrix(member.stack.given) for member in self._members]
         self._moving = [member.window(self._velocities[id(member.parameter)]) for member in self._members]
         self._results = [member.matrix(member.stack.result) for member in self._members]
 
@@ -305,7 +313,7 @@ class MuonOptimizer(Optimizer):
                 whole = kept.setdefault(f"x{iteration - 1}", torch.empty_like(member.parameter, dtype=x.dtype))
                 member.window(whole).copy_(member.matrix(x))
                 for kind, tensor in (("gram", gram), ("polynomial", polynomial)):
-                    kept[member.rule.name_of(kind, iteration, member.part)] = tensor[member.place].clone()
+                    kept[member.rule.name_of(kind, iteration, member.part)] = tensor[member.position].clone()
 
         return watch
 
@@ -327,3 +335,14 @@ class MuonOptimizer(Optimizer):
             self._others.restore(left, origin)
         elif left:
             raise RunError(f"{origin} has {min(left)}, which the model and its optimizer do not; it is of another run")
+
+
+def _make(model: nn.Module, plan: OptimizerPlan) -> MuonOptimizer:
+    assert plan.adamw_learning_rate is not None
+    return MuonOptimizer(
+        model.named_parameters(), hidden_matrices(model), plan.learning_rate, plan.adamw_learning_rate,
+        plan.weight_decay, plan.momentum, plan.betas,
+    )  # fmt: skip
+
+
+OPTIMIZERS["muon"] = Entry(_make, "Muon", learning_rate=0.02, momentum=0.95, beside_adamw=True)

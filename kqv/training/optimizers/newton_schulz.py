@@ -46,12 +46,17 @@ class Stack:
         self._small = [make(count, small, small) for _ in range(6 if self.is_unequal else 2)]
 
     def orthogonalise(self, watch: Watch | None = None) -> None:
-        """Compute `result` from `given`; who watches sees the iterations as the formula has them."""
+        """Compute `result` from `given`; who watches sees the iterations as the formula has them, and the result is the
+        same to the last bit."""
         self.given.div_(torch.linalg.vector_norm(self.given, dim=(1, 2), keepdim=True).add_(EPSILON))
-        if self.is_unequal and watch is None:
-            self._by_products()
-        else:
+        if not self.is_unequal:
             self._by_iterations(watch)
+            return
+        if watch is not None:
+            given = self.given.clone()
+            self._by_iterations(watch)
+            self.given.copy_(given)
+        self._by_products()
 
     def _by_iterations(self, watch: Watch | None) -> None:
         a, b, c = COEFFICIENTS

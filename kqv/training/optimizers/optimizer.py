@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from kqv.arithmetic import Constant, Expression, Named
 from kqv.errors import RunError
 from kqv.tensors import fits
 from kqv.trace.update import Rule
@@ -17,10 +19,21 @@ Settings = Mapping[str, float]
 State = dict[str, Tensor]
 
 
+def step_rate(call: Any) -> Expression:
+    """η of a traced step as its derivation shows it: the learning rate, times the share that a schedule takes of it."""
+    if call.share == 1:
+        return Constant(call.learning_rate)
+    return Named("η", Constant(call.full_learning_rate) * call.share)
+
+
 class Optimizer(ABC):
     """A rule for each of a model's parameters, with settings and state by the parameter's name."""
 
     learning_rate: float
+    clip: float | None = None
+    """The largest norm that all gradients together may have; see `clip_gradients`."""
+    occasion = ""
+    """Which step of a training comes next, in words, for who traces it."""
 
     def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
         self.named = {name: parameter for name, parameter in parameters if parameter.requires_grad}
@@ -40,6 +53,11 @@ class Optimizer(ABC):
     @abstractmethod
     def set_share(self, share: float) -> None:
         """Use this share of the learning rate from now on."""
+
+    def clip_gradients(self) -> Tensor | None:
+        """Where the norm ‖g‖ of all gradients together is above `clip`, make each g·clip/(‖g‖ + 10⁻⁶) (Pascanu et al.
+        2013, algorithm 1); gives ‖g‖, or None without a clip."""
+        return None if self.clip is None else nn.utils.clip_grad_norm_(self.parameters(), self.clip)
 
     @abstractmethod
     def step(self) -> None:
@@ -95,6 +113,7 @@ class KernelOptimizer(Optimizer):
     ) -> None:
         super().__init__(parameters)
         self.learning_rate = self.rate = learning_rate
+        self.share = 1.0
         matrices = [p for p in self.named.values() if p.dim() >= 2]
         others = [p for p in self.named.values() if p.dim() < 2]
         self.groups = [group for group in (Group(matrices, weight_decay), Group(others, 0.0)) if group.parameters]
@@ -109,7 +128,11 @@ class KernelOptimizer(Optimizer):
 
     def set_share(self, share: float) -> None:
         """Use this share of the learning rate from now on."""
-        self.rate = self.learning_rate * share
+        self.share, self.rate = share, self.learning_rate * share
+
+    def _rates(self) -> dict[str, float]:
+        """Settings that all of these rules have: the step's learning rate, the full one, and the share of it."""
+        return {"learning_rate": self.rate, "full_learning_rate": self.learning_rate, "share": self.share}
 
     @torch.no_grad()
     def step(self) -> None:

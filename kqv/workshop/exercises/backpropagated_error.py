@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 
 from kqv.arithmetic import Expression, Named, Sum, logistic
-from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Mistake, Value, operand
+from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Methods, Mistake, Training, Value, operand
 from kqv.workshop.given import sigmoid, sigmoid_prime
 from kqv.workshop.tries import numbers
 
@@ -29,7 +31,7 @@ def _cases() -> list[Case]:
     ]
 
 
-def _derive(inputs: Inputs, place: int, index: tuple[int, ...]) -> Expression:
+def _derive(inputs: Inputs, position: int, index: tuple[int, ...]) -> Expression:
     w, delta, z = (operand(name, inputs[name]) for name in ("w_next", "delta_next", "z"))
     slope = Named("σ′(z)", logistic(z[index]) * (1.0 - logistic(z[index])))
     return Named("(wᵀδ)", Sum(w[:, index[0]] * delta[:, 0])) * slope
@@ -58,6 +60,19 @@ BACKPROPAGATED_ERROR = Function(
                 lambda w, d, z: -np.dot(w.T, d) * sigmoid_prime(z)),
         Mistake("the weights are not added up", "(wᵀδ) sums over the next layer's neurons: np.dot, not *",
                 lambda w, d, z: (w.T * d.T) * sigmoid_prime(z)),
+        Mistake("* in place of a matrix product",
+                "* multiplies element by element; (wᵀδ) adds up over the next layer's "
+                "neurons: np.dot(w_next.T, delta_next)", lambda w, d, z: w * d * sigmoid_prime(z)),
+        Mistake("wᵀ * δ in place of a matrix product", "* multiplies element by element; (wᵀδ) adds up over the next "
+                "layer's neurons: np.dot(w_next.T, delta_next)", lambda w, d, z: w.T * d * sigmoid_prime(z)),
+        Mistake("⊙ comes before the product", "σ′(z) is this layer's: carry the error back first, (wᵀδ), then ⊙ σ′(z)",
+                lambda w, d, z: np.dot(w.T, d * sigmoid_prime(z))),
+        Mistake("the weights are missing", "the error comes back along the weights: np.dot(w_next.T, delta_next)",
+                lambda w, d, z: d * sigmoid_prime(z)),
+        Mistake("the inverse in place of the transpose", "ᵀ swaps rows and columns, w_next.T; it does not invert",
+                lambda w, d, z: np.dot(np.linalg.inv(w), d) * sigmoid_prime(z)),
+        Mistake("z in place of σ′(z)", "the slope is sigmoid_prime(z), not z itself",
+                lambda w, d, z: np.dot(w.T, d) * z),
         Mistake("the next layer's error is missing", "multiply wᵀ by delta_next, don't just sum the weights",
                 lambda w, d, z: np.sum(w, axis=0, keepdims=True).T * sigmoid_prime(z)),
         Mistake("added in place of multiplied", "⊙ multiplies: * in NumPy",
@@ -67,8 +82,17 @@ BACKPROPAGATED_ERROR = Function(
     ),
 )  # fmt: skip
 
+
+def _methods(mine: ModuleType) -> Methods:
+    from kqv.workshop.networks import backpropagated
+
+    return {"backprop": lambda self, x, y: backpropagated(self, x, y, error_before=mine.backpropagated_error)}
+
+
 EXERCISE = Exercise(
     name="backpropagated_error",
+    order=50,
+    title="the error one layer back: δˡ = (wˡ⁺¹)ᵀ δˡ⁺¹ ⊙ σ′(zˡ)",
     task="Carry the error one layer back: each neuron is to blame for what it sent on, along its weights.",
     functions=(BACKPROPAGATED_ERROR,),
     hints=(
@@ -77,5 +101,9 @@ EXERCISE = Exercise(
         "return np.dot(w_next.T, delta_next) * sigmoid_prime(z)",
     ),
     source="Nielsen, Neural Networks and Deep Learning, ch. 2, (BP2); the article's step 4",
-    imports="from kqv.workshop.given import sigmoid, sigmoid_prime  # or your own: from sigmoid import sigmoid_prime",
+    training=Training(
+        "your backpropagated_error carries every example's error back",
+        methods=_methods,
+    ),
+    imports="from kqv.workshop.given import sigmoid, sigmoid_prime\n# or your own: from sigmoid import sigmoid_prime",
 )

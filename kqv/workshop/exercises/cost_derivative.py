@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 
 from kqv.arithmetic import Expression
-from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Mistake, Value, operand
-from kqv.workshop.tries import one_hot, shares
+from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Methods, Mistake, Training, Value, operand
+from kqv.workshop.tries import between, one_hot
 
 
 def cost_derivative(output_activations: Matrix, y: Matrix) -> Matrix:
@@ -16,12 +18,12 @@ def cost_derivative(output_activations: Matrix, y: Matrix) -> Matrix:
 
 def _cases() -> list[Case]:
     return [
-        Case("three classes", {"output_activations": shares(11, 3, 1), "y": one_hot(3, 1)}),
-        Case("ten classes", {"output_activations": shares(12, 10, 1), "y": one_hot(10, 7)}),
+        Case("three classes", {"output_activations": between(11, 3, 1), "y": one_hot(3, 1)}),
+        Case("ten classes", {"output_activations": between(12, 10, 1), "y": one_hot(10, 7)}),
     ]
 
 
-def _derive(inputs: Inputs, place: int, index: tuple[int, ...]) -> Expression:
+def _derive(inputs: Inputs, position: int, index: tuple[int, ...]) -> Expression:
     a, y = (operand(name, inputs[name]) for name in ("output_activations", "y"))
     return a[index] - y[index]
 
@@ -42,6 +44,18 @@ COST_DERIVATIVE = Function(
         Mistake("a factor 2", "the ½ of C = ½·‖y − a‖² takes the 2 of the square away", lambda a, y: 2 * (a - y)),
         Mistake("the cost, not its derivative", "½·Σ(a − y)² is C itself; its derivative has a number for each output",
                 lambda a, y: 0.5 * np.sum((a - y) ** 2)),
+        Mistake("y is not subtracted", "the cost compares the answer with the target: a − y", lambda a, y: a),
+        Mistake("plus in place of minus", "a − y: where the answer is the target, the derivative is 0",
+                lambda a, y: a + y),
+        Mistake("multiplied in place of subtracted", "a − y, the difference of answer and target", lambda a, y: a * y),
+        Mistake("the class's number in place of the one-hot y",
+                "y is a column with a 1 at the right class already: a − y",
+                lambda a, y: a - np.argmax(y)),
+        Mistake("1 in place of y", "y is 1 for the right class only: a − y", lambda a, y: a - 1.0),
+        Mistake("the derivative of another cost", "−y/a belongs to the cross-entropy; the quadratic cost has a − y",
+                lambda a, y: -y / a),
+        Mistake("the cross-entropy", "−y·log a is another cost; the derivative of the quadratic one is a − y",
+                lambda a, y: -y * np.log(a)),
         Mistake("squared", "the derivative of ½·(a − y)² is a − y, without the square", lambda a, y: (a - y) ** 2),
         Mistake("half of the square", "the derivative of ½·(a − y)² is a − y", lambda a, y: 0.5 * (a - y) ** 2),
         Mistake("the amount alone", "keep the sign: it says in which direction to go", lambda a, y: np.abs(a - y)),
@@ -51,8 +65,15 @@ COST_DERIVATIVE = Function(
     ),
 )  # fmt: skip
 
+
+def _methods(mine: ModuleType) -> Methods:
+    return {"cost_derivative": lambda self, a, y: mine.cost_derivative(a, y)}
+
+
 EXERCISE = Exercise(
     name="cost_derivative",
+    order=30,
+    title="how the cost changes with the output: ∂C/∂a",
     task="The quadratic cost is half the squared distance of answer and wish. How does it change with each output?",
     functions=(COST_DERIVATIVE,),
     hints=(
@@ -61,4 +82,8 @@ EXERCISE = Exercise(
         "return output_activations - y",
     ),
     source="Nielsen, Neural Networks and Deep Learning, ch. 2, eq. (27), and its derivative in (BP1)",
+    training=Training(
+        "every example's error begins with your cost_derivative",
+        methods=_methods,
+    ),
 )

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kqv.arithmetic import Expression, Max, Named, Sum, exp, log
-from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Mistake, Value, operand
+from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Methods, Mistake, Training, Value, operand
 from kqv.workshop.tries import numbers, one_hot
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from kqv.operations import Operation, Pair
 
 
 def cross_entropy(z: Matrix, y: Matrix) -> Any:
     """C = −Σ_k y[k]·log a[k], with log a[k] = z[k] − max − log Σ_j exp(z[j] − max)."""
     shifted = z - np.max(z)
-    log_shares = shifted - np.log(np.sum(np.exp(shifted)))
-    return -np.sum(y * log_shares)
+    log_probabilities = shifted - np.log(np.sum(np.exp(shifted)))
+    return -np.sum(y * log_probabilities)
 
 
 def cross_entropy_backward(z: Matrix, y: Matrix) -> Matrix:
@@ -33,25 +39,25 @@ def _cases() -> list[Case]:
     ]
 
 
-def _derive(inputs: Inputs, place: int, index: tuple[int, ...]) -> Expression:
+def _derive(inputs: Inputs, position: int, index: tuple[int, ...]) -> Expression:
     z = operand("z", inputs["z"])
     right = int(np.argmax(inputs["y"]))
     largest = Named("max", Max(z[...]))
     return Named("log Σexp", largest + log(Sum(exp(z[...] - largest)))) - z[right, 0]
 
 
-def _derive_backward(inputs: Inputs, place: int, index: tuple[int, ...]) -> Expression:
+def _derive_backward(inputs: Inputs, position: int, index: tuple[int, ...]) -> Expression:
     z, y = operand("z", inputs["z"]), operand("y", inputs["y"])
     largest = Named("max", Max(z[...]))
     return Named("a", exp(z[index] - largest) / Named("Σexp", Sum(exp(z[...] - largest)))) - y[index]
 
 
-def _log_shares(z: Any) -> Any:
+def _log_probabilities(z: Any) -> Any:
     return z - np.max(z) - np.log(np.sum(np.exp(z - np.max(z))))
 
 
-def _shares(z: Any) -> Any:
-    return np.exp(_log_shares(z))
+def _probabilities(z: Any) -> Any:
+    return np.exp(_log_probabilities(z))
 
 
 def _naive(z: Any) -> Any:
@@ -79,26 +85,42 @@ CROSS_ENTROPY = Function(
     (
         Mistake("the maximum is not subtracted", "exp(800) overflows: take z − np.max(z) first",
                 lambda z, y: -np.sum(y * np.log(_naive(z)))),
-        Mistake("the logarithm of a share that became 0", "a share can be too small to be written: log a[k] is "
-                "z[k] − max − log Σexp, without the share itself", lambda z, y: -np.sum(y * np.log(_shares(z)))),
-        Mistake("the right share became 0", "a share can be too small to be written: log a[k] is "
-                "z[k] − max − log Σexp, without the share itself",
-                lambda z, y: -np.log(_shares(z)[np.argmax(y), 0])),
-        Mistake("the sign is missing", "C = −Σ: a surprise is never negative", lambda z, y: np.sum(y * _log_shares(z))),
+        Mistake("the logarithm of a probability that became 0",
+                "a probability can be too small for float64: log a[k] is "
+                "z[k] − max − log Σexp, without the probability itself",
+                lambda z, y: -np.sum(y * np.log(_probabilities(z)))),
+        Mistake("the right class's probability became 0", "a probability can be too small for float64: log a[k] is "
+                "z[k] − max − log Σexp, without the probability itself",
+                lambda z, y: -np.log(_probabilities(z)[np.argmax(y), 0])),
+        *(
+            Mistake(f"{small:g} is added before the logarithm", "that hides the overflow and makes large costs wrong: "
+                    "log a[k] is z[k] − max − log Σexp, without the probability itself",
+                    lambda z, y, small=small: -np.sum(y * np.log(_probabilities(z) + small)))
+            for small in (1e-15, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7)
+        ),
+        Mistake("the maximum is subtracted once only", "subtract it from z[k], too: log a[k] = z[k] − max − log Σexp",
+                lambda z, y: -np.sum(y * (z - np.log(np.sum(np.exp(z - np.max(z))))))),
+        Mistake("the quadratic cost", "½·Σ(z − y)² is another cost; the cross-entropy is −Σ y·log a",
+                lambda z, y: 0.5 * np.sum((z - y) ** 2)),
+        Mistake("log2 in the sum alone", "np.log is the natural logarithm, which belongs to exp",
+                lambda z, y: -np.sum(y * (z - np.max(z) - np.log2(np.sum(np.exp(z - np.max(z))))))),
+        Mistake("the sign is missing", "C = −Σ: a surprise is never negative",
+                lambda z, y: np.sum(y * _log_probabilities(z))),
         Mistake("mean in place of sum", "add over the classes; only the right one counts anyway",
-                lambda z, y: -np.mean(y * _log_shares(z))),
-        Mistake("y is missing", "only the right class counts: multiply by y", lambda z, y: -np.sum(_log_shares(z))),
+                lambda z, y: -np.mean(y * _log_probabilities(z))),
+        Mistake("y is missing", "only the right class counts: multiply by y",
+                lambda z, y: -np.sum(_log_probabilities(z))),
         Mistake("the logarithm of base 2", "np.log is the natural one",
-                lambda z, y: -np.sum(y * _log_shares(z)) / np.log(2)),
+                lambda z, y: -np.sum(y * _log_probabilities(z)) / np.log(2)),
         Mistake("each class on its own", "−y·log a − (1 − y)·log(1 − a) belongs to σ; with softmax only y·log a counts",
-                lambda z, y: _both_sides(_shares(z), y)),
-        Mistake("σ in place of softmax", "the classes share one whole: a = softmax(z)",
+                lambda z, y: _both_sides(_probabilities(z), y)),
+        Mistake("σ in place of softmax", "the probabilities add up to 1 over the classes: a = softmax(z)",
                 lambda z, y: _both_sides(_sigmoid(z), y)),
-        Mistake("softmax is missing", "z is no share yet: log a[k] = z[k] − max − log Σexp",
+        Mistake("softmax is missing", "z is no probability yet: log a[k] = z[k] − max − log Σexp",
                 lambda z, y: -np.sum(y * np.log(z))),
         Mistake("the logarithm of the sum is missing", "log a[k] = z[k] − max − log Σexp",
                 lambda z, y: -np.sum(y * (z - np.max(z)))),
-        Mistake("not added up", "the cost is one number: np.sum", lambda z, y: -y * _log_shares(z)),
+        Mistake("not added up", "the cost is one number: np.sum", lambda z, y: -y * _log_probabilities(z)),
     ),
 )  # fmt: skip
 
@@ -110,27 +132,58 @@ BACKWARD = Function(
     _cases,
     _derive_backward,
     (
-        Mistake("the sign is reversed", "a − y, not y − a", lambda z, y: y - _shares(z)),
+        Mistake("the sign is reversed", "a − y, not y − a", lambda z, y: y - _probabilities(z)),
         Mistake("the slope a·(1 − a) is multiplied in", "with cross-entropy it cancels: that is what this cost is for",
-                lambda z, y: (_shares(z) - y) * _shares(z) * (1 - _shares(z))),
+                lambda z, y: (_probabilities(z) - y) * _probabilities(z) * (1 - _probabilities(z))),
         Mistake("the slope of σ is multiplied in", "with cross-entropy it cancels: that is what this cost is for",
-                lambda z, y: (_shares(z) - y) * _sigmoid(z) * (1 - _sigmoid(z))),
+                lambda z, y: (_probabilities(z) - y) * _sigmoid(z) * (1 - _sigmoid(z))),
         Mistake("∂C/∂a, not yet ∂C/∂z", "−y/a goes on back through softmax; together they are a − y",
-                lambda z, y: -y / _shares(z)),
+                lambda z, y: -y / _probabilities(z)),
+        Mistake("y is divided by the sum, too", "a − y: only exp(z) is divided by Σexp; (e − y)/Σ divides both",
+                lambda z, y: (np.exp(z - np.max(z)) - y) / np.sum(np.exp(z - np.max(z)))),
         Mistake("softmax is missing", "a = softmax(z), not z itself", lambda z, y: z - y),
-        Mistake("σ in place of softmax", "a = softmax(z): the classes share one whole", lambda z, y: _sigmoid(z) - y),
-        Mistake("y is missing", "subtract what is wanted: a − y", lambda z, y: _shares(z)),
+        Mistake("σ in place of softmax", "a = softmax(z): the probabilities add up to 1", lambda z, y: _sigmoid(z) - y),
+        Mistake("y is missing", "subtract what is wanted: a − y", lambda z, y: _probabilities(z)),
         Mistake("divided by the number of classes", "the cost adds over the classes; there is no mean",
-                lambda z, y: (_shares(z) - y) / len(y)),
-        Mistake("the right class alone", "the other classes have a gradient, too: their share a",
-                lambda z, y: (_shares(z) - y) * y),
+                lambda z, y: (_probabilities(z) - y) / len(y)),
+        Mistake("the right class alone", "the other classes have a gradient, too: their probability a",
+                lambda z, y: (_probabilities(z) - y) * y),
         Mistake("the maximum is not subtracted", "exp(800) overflows: take z − np.max(z) first",
                 lambda z, y: _naive(z) - y),
     ),
 )  # fmt: skip
 
+
+def _methods(mine: ModuleType) -> Methods:
+    from kqv.workshop.networks import BY_OPERATIONS
+
+    return BY_OPERATIONS
+
+
+def _operation(mine: ModuleType) -> tuple[Operation, Pair]:
+    import torch
+
+    from kqv.operations import Pair
+    from kqv.operations import cross_entropy as operation
+    from kqv.workshop.networks import by_columns
+
+    def forward(logits: Tensor, targets: Tensor, **_: Any) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        wanted = torch.nn.functional.one_hot(targets, logits.shape[1]).to(logits.dtype)
+        columns = zip(logits.detach().numpy()[:, :, None], wanted.numpy()[:, :, None], strict=True)
+        costs = [float(mine.cross_entropy(z, y)) for z, y in columns]
+        return torch.tensor(sum(costs) / len(costs), dtype=logits.dtype), (logits, wanted)
+
+    def backward(saved: tuple[Tensor, Tensor], gradient: Tensor) -> tuple[Tensor, None]:
+        logits, wanted = saved
+        return by_columns(mine.cross_entropy_backward, logits, wanted) * (gradient / len(logits)), None
+
+    return operation, Pair(forward, backward)
+
+
 EXERCISE = Exercise(
     name="cross_entropy",
+    order=100,
+    title="how surprised the network is, from logits; forward and backward",
     task="How surprised is the network by the right class? From logits, so that nothing overflows; and the gradient.",
     functions=(CROSS_ENTROPY, BACKWARD),
     hints=(
@@ -141,4 +194,11 @@ EXERCISE = Exercise(
         "return np.exp(shifted) / np.sum(np.exp(shifted)) - y",
     ),
     source="Nielsen, Neural Networks and Deep Learning, ch. 3, eqs. (80) and (81)",
+    training=Training(
+        "your cross_entropy is the cost, and its backward begins every gradient",
+        eta=0.5,
+        cost="cross-entropy",
+        methods=_methods,
+        operation=_operation,
+    ),
 )

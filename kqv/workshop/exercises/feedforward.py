@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from kqv.arithmetic import Expression, Named, Sum, logistic
-from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Mistake, Value, operand
-from kqv.workshop.given import activations_of, sigmoid
-from kqv.workshop.tries import SIZES, network, shares, titled
+from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Methods, Mistake, Training, Value, operand
+from kqv.workshop.given import activations_of, sigmoid, sigmoid_prime
+from kqv.workshop.tries import SIZES, between, network, titled
 
 
 def feedforward(a: Matrix, weights: list[Matrix], biases: list[Matrix]) -> Matrix:
@@ -21,12 +23,12 @@ def feedforward(a: Matrix, weights: list[Matrix], biases: list[Matrix]) -> Matri
 
 def _cases() -> list[Case]:
     return [
-        Case(titled(sizes), {"a": shares(70 + seed, sizes[0], 1), **network(seed, sizes)})
+        Case(titled(sizes), {"a": between(70 + seed, sizes[0], 1), **network(seed, sizes)})
         for seed, sizes in enumerate(SIZES)
     ]
 
 
-def _derive(inputs: Inputs, place: int, index: tuple[int, ...]) -> Expression:
+def _derive(inputs: Inputs, position: int, index: tuple[int, ...]) -> Expression:
     _, activations = activations_of(inputs["a"], inputs["weights"], inputs["biases"])
     last = len(inputs["weights"]) - 1
     before = operand(f"a of layer {last + 1}", activations[-2])
@@ -79,6 +81,36 @@ def _minus_bias(a: Any, weights: Any, biases: Any) -> Any:
     return feedforward(a, weights, [-b for b in biases])
 
 
+def _elementwise(a: Any, weights: Any, biases: Any) -> Any:
+    for w, b in zip(weights, biases, strict=True):
+        a = sigmoid(w * a + b)
+    return a
+
+
+def _not_passed_on(a: Any, weights: Any, biases: Any) -> Any:
+    every = [sigmoid(w @ a + b) for w, b in zip(weights, biases, strict=True)]
+    return every[-1]
+
+
+def _first_layer_skipped(a: Any, weights: Any, biases: Any) -> Any:
+    return feedforward(a, weights[1:], biases[1:])
+
+
+def _whole_activations(a: Any, weights: Any, biases: Any) -> Any:
+    for w, b in zip(weights, biases, strict=True):
+        a = sigmoid(w @ np.trunc(a) + b)
+    return a
+
+
+def _with(activation: Callable[[Any], Any]) -> Callable[..., Any]:
+    def forward(a: Any, weights: Any, biases: Any) -> Any:
+        for w, b in zip(weights, biases, strict=True):
+            a = activation(w @ a + b)
+        return a
+
+    return forward
+
+
 def _flat_bias(a: Any, weights: Any, biases: Any) -> Any:
     return feedforward(a, weights, [b.ravel() for b in biases])
 
@@ -105,13 +137,36 @@ FEEDFORWARD = Function(
         Mistake("the last layer is missing", "go through all of the weights", _not_the_last_layer),
         Mistake("the bias is added outside σ", "σ(w·a + b), not σ(w·a) + b", _bias_outside),
         Mistake("the bias is subtracted", "z = w·a + b, with a plus", _minus_bias),
+        Mistake("* in place of a matrix product",
+                "w * a multiplies element by element; a neuron adds up over its inputs: "
+                "w @ a, or np.dot(w, a)", _elementwise),
+        Mistake("every layer is given the picture", "what comes out of a layer goes into the next one: a = sigmoid(…)",
+                _not_passed_on),
+        Mistake("the first layer is skipped",
+                "weights[0] leads into the first layer: begin with it, not with weights[1]",
+                _first_layer_skipped),
+        Mistake("the activations are rounded to whole numbers",
+                "leave out astype(int): activations lie between 0 and 1",
+                _whole_activations),
+        Mistake("σ′ in place of σ", "forward, each layer ends with sigmoid(z); its slope is for the way back",
+                _with(sigmoid_prime)),
+        Mistake("tanh in place of σ", "this network's activation is sigmoid(z), from 0 to 1", _with(np.tanh)),
+        Mistake("ReLU in place of σ", "this network's activation is sigmoid(z), from 0 to 1",
+                _with(lambda z: np.maximum(z, 0.0))),
         Mistake("the bias is a flat row", "b is a column [out, 1]; as a flat row it makes a square of the sum",
                 _flat_bias),
     ),
 )  # fmt: skip
 
+
+def _methods(mine: ModuleType) -> Methods:
+    return {"feedforward": lambda self, a: mine.feedforward(a, self.weights, self.biases)}
+
+
 EXERCISE = Exercise(
     name="feedforward",
+    order=20,
+    title="from the picture to the answer: a = σ(w·a + b), layer after layer",
     task="Let a picture go through the network: layer after layer, until the answer comes out.",
     functions=(FEEDFORWARD,),
     hints=(
@@ -120,5 +175,9 @@ EXERCISE = Exercise(
         "for w, b in zip(weights, biases): a = sigmoid(np.dot(w, a) + b)   and at the end   return a",
     ),
     source="Nielsen, Neural Networks and Deep Learning, ch. 1, eq. (22); the article's step 2, Feedforward",
-    imports="from kqv.workshop.given import sigmoid  # or your own: from sigmoid import sigmoid",
+    training=Training(
+        "your feedforward recognises the digits; kqv's backprop learns",
+        methods=_methods,
+    ),
+    imports="from kqv.workshop.given import sigmoid\n# or your own: from sigmoid import sigmoid",
 )

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from kqv.arithmetic import Constant, Expression, Named, Power, Sum, sqrt
-from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Mistake, Provided, Value, operand
+from kqv.workshop.exercise import (
+    Case,
+    Exercise,
+    Function,
+    Inputs,
+    Matrix,
+    Methods,
+    Mistake,
+    Provided,
+    Training,
+    Value,
+    operand,
+)
 from kqv.workshop.tries import numbers
 
 
@@ -38,7 +51,7 @@ def _cases() -> list[Case]:
     ]  # fmt: skip
 
 
-def _derive(inputs: Inputs, place: int, index: tuple[int, ...]) -> Expression:
+def _derive(inputs: Inputs, position: int, index: tuple[int, ...]) -> Expression:
     cost, w, epsilon = inputs["cost"].function(), inputs["w"], float(inputs["epsilon"])
     moved = []
     for sign, step in (("+", epsilon), ("−", -epsilon)):
@@ -51,7 +64,7 @@ def _derive(inputs: Inputs, place: int, index: tuple[int, ...]) -> Expression:
 def _differences(
     cost: Any, w: Any, epsilon: float, up: float = 1.0, down: float = 1.0, share: float = 2.0, everywhere: bool = False
 ) -> Any:  # fmt: skip
-    """(C(w + up·ε) − C(w − down·ε)) / (share·ε), at each place alone or everywhere at once."""
+    """(C(w + up·ε) − C(w − down·ε)) / (share·ε), at each position alone or everywhere at once."""
     gradient = np.zeros(w.shape)
     for index in np.ndindex(w.shape):
         step = np.full(w.shape, epsilon) if everywhere else np.zeros(w.shape)
@@ -68,6 +81,21 @@ def _not_put_back(cost: Any, w: Any, epsilon: float, back: float) -> Any:
         w[index] -= 2 * epsilon
         gradient[index] = (above - cost(w)) / (2 * epsilon)
         w[index] += back * epsilon
+    return gradient
+
+
+def _first_alone(cost: Any, w: Any, epsilon: float) -> Any:
+    gradient = _differences(cost, w, epsilon)
+    gradient.flat[1:] = 0.0
+    return gradient
+
+
+def _cost_of_difference(cost: Any, w: Any, epsilon: float) -> Any:
+    gradient = np.zeros(w.shape)
+    for index in np.ndindex(w.shape):
+        step = np.zeros(w.shape)
+        step[index] = 2 * epsilon
+        gradient[index] = cost(step) / (2 * epsilon)
     return gradient
 
 
@@ -105,12 +133,19 @@ NUMERICAL = Function(
         Mistake("all elements are moved at once", "move one element, leave the others where they are",
                 lambda cost, w, e: _differences(cost, w, e, everywhere=True)),
         Mistake("whole rows are moved at once", "move one element: w has two axes, and np.ndindex(w.shape) goes "
-                "through all of its places", _rows_moved),
+                "through all of its positions", _rows_moved),
         Mistake("the moved element is not put back", "after the two costs, put w[index] back, or move a copy: w.copy()",
                 lambda cost, w, e: _not_put_back(cost, w, e, 0.0)),
+        Mistake("both costs are of the same w", "up and down must be two arrays: up, down = w.copy(), w.copy()",
+                lambda cost, w, e: np.zeros(w.shape)),
+        Mistake("the loop ends after the first element", "return stands in the loop: put it behind", _first_alone),
+        Mistake("gradient is overwritten", "each slope belongs into its own element: gradient[index] = …",
+                lambda cost, w, e: float(_differences(cost, w, e).flat[-1])),
+        Mistake("the cost of the difference", "the difference of the costs: cost(up) − cost(down), not cost(up − down)",
+                _cost_of_difference),
         Mistake("ε is missing in the division", "a slope is a difference divided by the distance, 2 * epsilon",
                 lambda cost, w, e: _differences(cost, w, e) * 2 * e),
-        Mistake("bracket missing around 2ε", "/ (2 * epsilon): without brackets, / 2 * epsilon multiplies by ε",
+        Mistake("brackets around 2ε are missing", "/ (2 * epsilon): without brackets, / 2 * epsilon multiplies by ε",
                 lambda cost, w, e: _differences(cost, w, e) * e * e),
     ),
 )  # fmt: skip
@@ -124,11 +159,12 @@ def _error_cases() -> list[Case]:
     gradient = numbers(22, 2, 3)
     return [
         Case("gradients that nearly agree", {"gradient": gradient, "numerical": gradient + 0.01 * numbers(23, 2, 3)}),
+        Case("a gradient that is too long", {"gradient": 1.5 * gradient, "numerical": gradient}),
         Case("gradients that do not agree", {"gradient": numbers(24, 3, 2), "numerical": numbers(25, 3, 2)}),
     ]
 
 
-def _derive_error(inputs: Inputs, place: int, index: tuple[int, ...]) -> Expression:
+def _derive_error(inputs: Inputs, position: int, index: tuple[int, ...]) -> Expression:
     gradient, numerical = (operand(name, inputs[name])[...] for name in ("gradient", "numerical"))
     lengths = [sqrt(Sum(Power(part, 2))) for part in (gradient - numerical, gradient, numerical)]
     distance, mine, theirs = (
@@ -152,6 +188,13 @@ RELATIVE = Function(
                 lambda g, n: _norm(g - n)),
         Mistake("the root is missing", "‖g‖ is the root of the sum of squares: np.sqrt, or np.linalg.norm",
                 lambda g, n: _norm(g - n) ** 2 / (_norm(g) ** 2 + _norm(n) ** 2)),
+        Mistake("divided by the longer length alone", "divide by the sum of both lengths",
+                lambda g, n: _norm(g - n) / max(_norm(g), _norm(n))),
+        Mistake("the largest difference", "‖g − n‖ adds up over all elements: √Σ(g − n)²",
+                lambda g, n: np.max(np.abs(g - n))),
+        Mistake("brackets around the denominator are missing",
+                "/ (‖g‖ + ‖n‖): without brackets ‖n‖ is added to the quotient",
+                lambda g, n: _norm(g - n) / _norm(g) + _norm(n)),
         Mistake("divided by one length alone", "divide by the sum of both lengths",
                 lambda g, n: _norm(g - n) / _norm(g)),
         Mistake("divided by the other length alone", "divide by the sum of both lengths",
@@ -166,8 +209,45 @@ RELATIVE = Function(
     ),
 )  # fmt: skip
 
+EPSILON = 1e-4
+"""The step of the finite differences that the network learns by."""
+
+
+def _cost_of(batch: Any) -> Callable[[Any, Any], float]:
+    """The mean cross-entropy of a network without hidden layers, as a function of its weights and biases."""
+    x, y = (np.concatenate(part, axis=1) for part in zip(*batch, strict=True))
+
+    def cost(w: Any, b: Any) -> float:
+        z = np.dot(w, x) + b
+        z -= z.max(axis=0)
+        return float(np.sum(np.log(np.sum(np.exp(z), axis=0))) - np.sum(y * z)) / len(batch)
+
+    return cost
+
+
+def _methods(mine: ModuleType) -> Methods:
+    def update(self: Any, batch: Any, eta: float) -> None:
+        """One step with gradients that are nothing but differences of costs."""
+        cost, (w,), (b,) = _cost_of(batch), self.weights, self.biases
+        step_w = mine.numerical_gradient(lambda moved: cost(moved, b), w.copy(), EPSILON)
+        step_b = mine.numerical_gradient(lambda moved: cost(w, moved), b.copy(), EPSILON)
+        self.weights, self.biases = [w - eta * step_w], [b - eta * step_b]
+
+    return {"update_mini_batch": update}
+
+
+def _apart(network: Any, mine: ModuleType, batch: Any) -> float:
+    """How far the learner's numerical gradient of the weights is from kqv's backpropagation, by their own measure."""
+    cost = _cost_of(batch)
+    numerical = mine.numerical_gradient(lambda w: cost(w, network.biases[0]), network.weights[0].copy(), EPSILON)
+    analytical = sum(network.backprop(x, y)[1][0] for x, y in batch) / len(batch)
+    return float(mine.relative_error(analytical, numerical))
+
+
 EXERCISE = Exercise(
     name="gradient_check",
+    order=80,
+    title="gradients without calculus, to check the others with",
     task="A gradient without any calculus: move one weight by a little and see what the cost does. Slow, but honest.",
     functions=(NUMERICAL, RELATIVE),
     hints=(
@@ -177,4 +257,14 @@ EXERCISE = Exercise(
         "return norm(gradient - numerical) / (norm(gradient) + norm(numerical)), with norm = np.linalg.norm",
     ),
     source="central differences; Goodfellow, Bengio, Courville, Deep Learning, section 11.5",
+    training=Training(
+        "nobody uses calculus: your numerical_gradient makes every gradient",
+        hidden=(),
+        epochs=4,
+        batch=30,
+        eta=1.0,
+        cost="cross-entropy",
+        methods=_methods,
+        apart=_apart,
+    ),
 )

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from kqv.arithmetic import Expression, Named, Total
-from kqv.workshop.exercise import Case, Exercise, Function, Inputs, Matrix, Mistake, Provided, Value, operand
+from kqv.workshop.exercise import (
+    Case,
+    Exercise,
+    Function,
+    Inputs,
+    Matrix,
+    Methods,
+    Mistake,
+    Provided,
+    Training,
+    Value,
+    operand,
+)
 from kqv.workshop.given import backprop as gradients_of
-from kqv.workshop.tries import network, one_hot, shares
+from kqv.workshop.tries import between, network, one_hot
 
 Lists = tuple[list[Any], list[Any]]
 
@@ -37,17 +50,17 @@ def update_mini_batch(
 
 def _cases() -> list[Case]:
     cases = []
-    for seed, (sizes, count, eta) in enumerate((([4, 3, 2], 3, 0.5), ([5, 4, 3, 2], 4, 3.0), ([3, 3, 3], 2, 1.5))):
-        batch = [(shares(90 + 7 * seed + at, sizes[0], 1), one_hot(sizes[-1], at % sizes[-1])) for at in range(count)]
+    for seed, (sizes, count, eta) in enumerate((([4, 3, 2], 3, 0.5), ([5, 4, 3, 2], 4, 3.0), ([3, 3, 3], 2, 5.0))):
+        batch = [(between(90 + 7 * seed + at, sizes[0], 1), one_hot(sizes[-1], at % sizes[-1])) for at in range(count)]
         parts = network(60 + seed, sizes)
         title = f"a network {sizes}, {count} examples, η {eta:g}"
         cases.append(Case(title, {"mini_batch": batch, "eta": eta, **parts, "backprop": Provided("backprop")}))
     return cases
 
 
-def _derive(inputs: Inputs, place: int, index: tuple[int, ...]) -> Expression:
+def _derive(inputs: Inputs, position: int, index: tuple[int, ...]) -> Expression:
     weights, biases, batch = inputs["weights"], inputs["biases"], inputs["mini_batch"]
-    kind, layer = divmod(place, len(weights))
+    kind, layer = divmod(position, len(weights))
     before = operand(f"{('weights', 'biases')[kind]}[{layer}]", (weights, biases)[kind][layer])
     terms = []
     for number, (x, y) in enumerate(batch):
@@ -70,6 +83,21 @@ def _one_by_one(batch: Any, eta: float, weights: Any, biases: Any, backprop: Any
     for example in batch:
         weights, biases = _stepped([example], weights, biases, backprop, eta / len(batch))
     return weights, biases
+
+
+def _step_in_the_loop(batch: Any, eta: float, weights: Any, biases: Any, backprop: Any) -> Lists:
+    sum_b, sum_w = [np.zeros_like(b) for b in biases], [np.zeros_like(w) for w in weights]
+    for x, y in batch:
+        nabla_b, nabla_w = backprop(x, y, weights, biases)
+        sum_b = [total + nabla for total, nabla in zip(sum_b, nabla_b, strict=True)]
+        sum_w = [total + nabla for total, nabla in zip(sum_w, nabla_w, strict=True)]
+        weights = [w - eta / len(batch) * nabla for w, nabla in zip(weights, sum_w, strict=True)]
+        biases = [b - eta / len(batch) * nabla for b, nabla in zip(biases, sum_b, strict=True)]
+    return weights, biases
+
+
+def _swapped_gradients(batch: Any, eta: float, weights: Any, biases: Any, backprop: Any) -> Lists:
+    return _stepped(batch, weights, biases, lambda *inputs: backprop(*inputs)[::-1], eta / len(batch))
 
 
 def _gradients(batch: Any, eta: float, weights: Any, biases: Any, backprop: Any) -> Lists:
@@ -108,6 +136,20 @@ UPDATE = Function(
                 lambda batch, eta, w, b, f: _stepped(batch, w, b, f, eta / len(batch), slice(0, 1))),
         Mistake("the weights change between the examples", "all examples of a mini-batch see the same weights: add "
                 "their gradients up first, then take one step", _one_by_one),
+        Mistake("η // m rounds down",
+                "// drops what is behind the point, so the step is often 0: eta / len(mini_batch)",
+                lambda batch, eta, w, b, f: _stepped(batch, w, b, f, eta // len(batch))),
+        Mistake("nothing has changed",
+                "w = … inside a loop over the weights changes only the name w, and + joins two lists: "
+                "build new lists, [w − η/m·Σ∇ for …]", lambda batch, eta, w, b, f: (w, b)),
+        Mistake("the number of layers in place of m", "m is the number of examples: len(mini_batch)",
+                lambda batch, eta, w, b, f: _stepped(batch, w, b, f, eta / len(w))),
+        Mistake("10 in place of m", "a mini-batch need not have 10 examples: len(mini_batch)",
+                lambda batch, eta, w, b, f: _stepped(batch, w, b, f, eta / 10)),
+        Mistake("the step stands in the loop", "add up the gradients of all examples first; step once, after the loop",
+                _step_in_the_loop),
+        Mistake("backprop's two results are swapped", "it gives the biases' gradients first: "
+                "nabla_b, nabla_w = backprop(…)", _swapped_gradients),
         Mistake("the mean is taken twice", "η/m divides by m already: add the gradients up, without a mean",
                 lambda batch, eta, w, b, f: _stepped(batch, w, b, f, eta / len(batch) ** 2)),
         Mistake("weights and biases are swapped", "return weights, biases: the weights come first",
@@ -122,8 +164,18 @@ UPDATE = Function(
     ),
 )  # fmt: skip
 
+
+def _methods(mine: ModuleType) -> Methods:
+    def update(self: Any, batch: Any, eta: float) -> None:
+        self.weights, self.biases = mine.update_mini_batch(batch, eta, self.weights, self.biases, gradients_of)
+
+    return {"update_mini_batch": update}
+
+
 EXERCISE = Exercise(
     name="update_mini_batch",
+    order=70,
+    title="one step of learning: w → w − η/m · Σ ∂C/∂w",
     task="One step of learning: add up the gradients of a mini-batch's examples, then move downhill by a little.",
     functions=(UPDATE,),
     hints=(
@@ -134,4 +186,8 @@ EXERCISE = Exercise(
         "then return weights, biases",
     ),
     source="Nielsen, Neural Networks and Deep Learning, ch. 1, eqs. (20) and (21); the article's last step",
+    training=Training(
+        "your update_mini_batch makes every step",
+        methods=_methods,
+    ),
 )

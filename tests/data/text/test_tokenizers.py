@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import unicodedata
 from itertools import pairwise
 from pathlib import Path
@@ -46,12 +45,9 @@ EACH = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def gpt2_tokenizer() -> BytePairs:
-    with pytest.MonkeyPatch.context() as patch:
-        folder = os.environ.get("KQV_DATA") or str(Path(__file__).parents[4] / "shared" / "data")
-        patch.setenv("KQV_DATA", folder if Path(folder).is_dir() else "")
-        if not all(find(SOURCES["gpt2"], file) for file in SOURCES["gpt2"].files):
-            pytest.skip("GPT-2's vocabulary is not here: set KQV_DATA to a folder that has it")
-        return gpt2()
+    if not all(find(SOURCES["gpt2"], file) for file in SOURCES["gpt2"].files):
+        pytest.skip("GPT-2's vocabulary is not here: set KQV_DATA to a folder that has it")
+    return gpt2()
 
 
 @given(text=st.one_of(anything, likely))
@@ -318,8 +314,7 @@ def plain_ids(text: str, ranks: dict[tuple[str, str], int], numbers: dict[str, i
     return ids
 
 
-def test_gpt2_joins_as_the_plain_twin(gpt2_tokenizer: BytePairs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KQV_DATA", os.environ.get("KQV_DATA") or str(Path(__file__).parents[4] / "shared" / "data"))
+def test_gpt2_joins_as_the_plain_twin(gpt2_tokenizer: BytePairs) -> None:
     lines = read("gpt2", "vocab.bpe").decode().splitlines()[1:]
     ranks = {(left, right): rank for rank, (left, right) in enumerate(line.split() for line in lines)}
     numbers = json.loads(read("gpt2", "encoder.json"))

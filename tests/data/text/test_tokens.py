@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from kqv.data.text.pieces import scan
 from kqv.data.text.streams import Stream, TextInMemory
 from kqv.data.text.tokens import tokenized
 from kqv.errors import DataError
+from kqv.files.temporary import new_file
 
 TEXT = "".join(f"Zeile {number}: ein Pfund kostet 3 €, doch\n\n  nicht hier.\r\n" for number in range(300))
 
@@ -84,13 +85,46 @@ def test_another_text_or_vocabulary_has_its_own_file(cache: Path) -> None:
     assert len(list(cache.iterdir())) == 8
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-200], lambda content: b"", lambda content: content[:-1]])
-def test_a_file_that_was_cut_short_is_made_again(cache: Path, damage: object) -> None:
+def flipped(content: bytes, position: int) -> bytes:
+    """One bit is another one."""
+    return content[:position] + bytes([content[position] ^ 4]) + content[position + 1 :]
+
+
+DAMAGE = {
+    "cut short": lambda content: content[:-200],
+    "empty": lambda content: b"",
+    "a byte less": lambda content: content[:-1],
+    "a byte more": lambda content: content + b"\0",
+    "no checksum": lambda content: content[: -tokens.DIGEST],
+    "a bit at the beginning": lambda content: flipped(content, 0),
+    "a bit in the middle": lambda content: flipped(content, len(content) // 2),
+    "a bit of the checksum": lambda content: flipped(content, len(content) - 1),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_file_is_made_again(cache: Path, damage: Callable[[bytes], bytes]) -> None:
     corpus, tokenizer = corpus_of(TEXT), Bytes()
-    whole = tokenized(corpus, tokenizer).train.tolist()
+    found = tokenized(corpus, tokenizer)
+    whole = found.train.tolist(), found.validation.tolist()
+    before = {path: path.read_bytes() for path in cache.iterdir()}
+    for path, content in before.items():
+        path.write_bytes(damage(content))
+    again = tokenized(corpus, tokenizer)
+    assert (again.train.tolist(), again.validation.tolist()) == whole
+    assert whole[0] == tokenizer.encode(corpus.train).tolist()
+    assert {path: path.read_bytes() for path in cache.iterdir()} == before
+
+
+def test_the_file_of_another_text_is_made_again(cache: Path) -> None:
+    """As long as the right one, and whole: only its checksum says that it is of another text."""
+    one, other = corpus_of(TEXT), corpus_of(TEXT.replace("ein", "nie"))
+    tokenized(other, Bytes())
+    foreign = {path.name.rpartition("-")[2]: path.read_bytes() for path in cache.iterdir()}
+    whole = tokenized(one, Bytes()).train.tolist()
     for path in cache.iterdir():
-        path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
-    assert tokenized(corpus, tokenizer).train.tolist() == whole
+        path.write_bytes(foreign[path.name.rpartition("-")[2]])
+    assert tokenized(one, Bytes()).train.tolist() == whole == Bytes().encode(one.train).tolist()
 
 
 @EACH
@@ -115,14 +149,15 @@ def test_a_failed_tokenization_leaves_nothing(cache: Path) -> None:
     assert [path.suffix for path in cache.iterdir()] in ([".ids"], [])
 
 
-def test_abandoned_files_are_removed_and_young_ones_kept(cache: Path) -> None:
-    for name, age in ((".old.1.part", 2 * tokens.ABANDONED), (".young.2.part", 10)):
-        folder = cache / name
-        folder.mkdir(parents=True)
-        (folder / "ids").write_bytes(b"half")
-        os.utime(folder, (time.time() - age,) * 2)
+def test_what_killed_tokenizations_left_is_removed(cache: Path) -> None:
+    """And nothing that somebody else writes at the moment."""
+    cache.mkdir(parents=True)
+    handle, left = new_file(cache / "left.ids")
+    os.close(handle)
+    handle, written = new_file(cache / "written.ids")
     tokenized(corpus_of(TEXT), Bytes())
-    assert [path.name for path in cache.iterdir() if path.suffix == ".part"] == [".young.2.part"]
+    assert (Path(left).exists(), Path(written).exists()) == (False, True)
+    os.close(handle)
 
 
 KILLED = """

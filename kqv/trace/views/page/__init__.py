@@ -15,26 +15,33 @@ if TYPE_CHECKING:
     from kqv.trace.trace import Trace
 
 
-_SCRIPTS = ("numbers.js", "heatmap.js", "inspector.js", "page.js")
+_SCRIPTS = ("numbers.js", "evaluation.js", "heatmap.js", "ranking.js", "sentence.js", "inspector.js", "page.js")
 
 
 def write_html(
-    trace: Trace, path: str | Path, command: str = "kqv trace", cells: int = 1000, elements: int = 65_536
-) -> Path:
+    trace: Trace, path: str | Path, command: str = "kqv trace", cells: int = 600, elements: int = 65_536,
+    word: str | None = None,
+) -> Path:  # fmt: skip
     """Write the page; it needs no network and no other file.
 
     `command` is shown for numbers whose arithmetic is not stored; `cells` limits how many are, `elements` how many
-    numbers of each tensor the page holds at most (of a larger one the first places along each dimension).
+    numbers of each tensor the page holds at most (of a larger one the first positions along each dimension). A page
+    has room for about 700,000 numbers, some 4 MB: of many blocks a few are shown whole and of the others the attention
+    weights, of a large vocabulary the tokens with the largest logits. `word` is the one of a text (where it was
+    annotated with its tokens) whose attention is shown first; by default the last. Raises `TraceError` for a word
+    that the text has not.
     """
     path = Path(path)
     make_folder(path.parent)
-    write_text(path, page_html(trace, command, cells, elements))
+    write_text(path, page_html(trace, command, cells, elements, word))
     return path
 
 
-def page_html(trace: Trace, command: str = "kqv trace", cells: int = 1000, elements: int = 65_536) -> str:
+def page_html(
+    trace: Trace, command: str = "kqv trace", cells: int = 600, elements: int = 65_536, word: str | None = None
+) -> str:
     """The page as text."""
-    content = page_content(trace, command, cells, elements)
+    content = page_content(trace, command, cells, elements, word)
     model = content["model"] or "operations"
     data = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # nothing in the data can end the script element or start a comment

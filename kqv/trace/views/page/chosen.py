@@ -21,20 +21,20 @@ SMALL = 64
 """Tensors with at most so many elements are explained whole, as long as there is room."""
 
 
-def starting_points(trace: Trace) -> list[tuple[Cell, str]]:
+def starting_points(trace: Trace, records: list[TensorRecord]) -> list[tuple[Cell, str]]:
     """Cells to begin reading at: the verdict or the largest result, the loss, a weight's gradient and its update."""
     found: list[tuple[Cell, str]] = []
-    ends = [
-        record for record in trace.tensors if record.kind == "activation" and record.producer and not record.consumers
-    ]
+    ends = [record for record in records if record.kind == "activation" and record.producer and not record.consumers]
     losses = [record for record in ends if not record.sizes and record.readable_gradient is not None]
     results = [record for record in ends if record not in losses and record.readable_value is not None and record.sizes]
     for record in results[:3]:
         if record.tensor.numel():
-            found.append((_largest(record, "forward"), f"what came out: {record.name}"))
+            cell = _result(record)
+            meaning = trace.meaning(cell)
+            found.append((cell, f"what came out: {record.name}{f', {meaning}' if meaning else ''}"))
     if losses:
         found.append((losses[-1].cell("forward", ()), "the loss"))
-    weights = [record for record in trace.tensors if record.kind == "parameter" and len(record.sizes) > 1]
+    weights = [record for record in records if record.kind == "parameter" and len(record.sizes) > 1]
     weights = [
         record for record in weights if record.readable_gradient is not None and record.readable_value is not None
     ]
@@ -46,7 +46,9 @@ def starting_points(trace: Trace) -> list[tuple[Cell, str]]:
     return found
 
 
-def stored_cells(trace: Trace, starts: list[Cell], limit: int) -> dict[str, dict[str, Any]]:
+def stored_cells(
+    trace: Trace, starts: list[Cell], records: list[TensorRecord], limit: int
+) -> dict[str, dict[str, Any]]:
     """The explanations that the page holds, at most `limit`, by the cell's text.
 
     With each chosen cell comes its chain of largest contributions, down to an input or up to the loss; then what the
@@ -54,7 +56,7 @@ def stored_cells(trace: Trace, starts: list[Cell], limit: int) -> dict[str, dict
     """
     stored: dict[str, dict[str, Any]] = {}
     waiting: deque[Cell] = deque()
-    for cell in [*starts, *_spread(trace)]:
+    for cell in [*starts, *_spread(trace, records)]:
         if len(stored) >= limit:
             break
         _store_chain(trace, cell, stored, waiting)
@@ -77,10 +79,10 @@ def _store_chain(trace: Trace, start: Cell, stored: dict[str, dict[str, Any]], w
         cell = following
 
 
-def _spread(trace: Trace) -> Iterator[Cell]:
+def _spread(trace: Trace, records: list[TensorRecord]) -> Iterator[Cell]:
     """Cells of all tensors in all phases: few of each first, then all of the small ones."""
     phases: list[tuple[TensorRecord, Phase]] = []
-    for record in trace.tensors:
+    for record in records:
         if not record.tensor.numel() or record.readable_value is None:
             continue
         phases.append((record, "forward"))
@@ -92,18 +94,30 @@ def _spread(trace: Trace) -> Iterator[Cell]:
         yield _largest(record, phase)
     for record, phase in phases:
         count = record.tensor.numel()
-        for place in sorted({count * step // 5 for step in range(5)}):
-            yield record.cell_at(place, phase)
+        for position in sorted({count * step // 5 for step in range(5)}):
+            yield record.cell_at(position, phase)
     for record, phase in phases:
         if record.tensor.numel() <= SMALL:
-            for place in range(record.tensor.numel()):
-                yield record.cell_at(place, phase)
+            for position in range(record.tensor.numel()):
+                yield record.cell_at(position, phase)
+
+
+def _result(record: TensorRecord) -> Cell:
+    """The largest number; of ids (which tokens were chosen) the last."""
+    if record.tensor.is_floating_point():
+        return _largest(record, "forward")
+    return record.cell_at(record.tensor.numel() - 1)
 
 
 def _largest(record: TensorRecord, phase: Phase) -> Cell:
     gradient = record.readable_gradient if phase == "backward" else None
     tensor: Tensor = record.value if gradient is None else gradient
-    sizes = tensor.detach().to(torch.float64).nan_to_num(0.0, 0.0, 0.0)
+    sizes = tensor.detach()
+    if sizes.dtype in (torch.bool, torch.float16, torch.bfloat16) or not sizes.is_floating_point():
+        sizes = sizes.to(torch.float64)
     if phase == "backward" or record.kind != "activation":
         sizes = sizes.abs()
-    return record.cell_at(int(sizes.argmax()), phase)
+    place = int(sizes.argmax())
+    if not bool(sizes.reshape(-1)[place].isfinite()):
+        place = int(sizes.nan_to_num(0.0, 0.0, 0.0).argmax())
+    return record.cell_at(place, phase)

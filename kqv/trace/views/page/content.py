@@ -1,55 +1,56 @@
-"""What the page shows, as data: tensors with their numbers, and the stored arithmetic of chosen cells."""
+"""What the page shows, as data: tensors with their numbers, the text, and the stored arithmetic of chosen cells."""
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
 from kqv.errors import TraceError
-from kqv.trace.kept import unseen
+from kqv.recording import unseen
 from kqv.trace.records import TensorRecord
 from kqv.trace.update import UpdateRecord
 from kqv.trace.views.export import describe_pass, describe_tensor
 from kqv.trace.views.page.chosen import starting_points, stored_cells
+from kqv.trace.views.page.numbers import Positions, numbers
+from kqv.trace.views.page.operands import made_from
+from kqv.trace.views.page.sentence import describe_texts
+from kqv.trace.views.page.shown import UPDATED_TOKENS, Shown, shown
 from kqv.trace.views.summary import Summary
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace
 
 
-ROOM = 2_000_000
-"""About so many numbers go into one page; with many large tensors each one's part is smaller."""
-
 FIELDS = {"forward": "value", "backward": "gradient", "update": "update"}
 """Where a tensor's numbers of a phase stand."""
 
-ROOM_FOR_WEIGHTS = 100_000
-"""About so many numbers of all weights; each stands there three times: before, its gradient, and after the update."""
+MOST_CELLS = 300
+"""Of a model whose blocks are not all shown, so many explanations are stored at most."""
 
 
-def page_content(trace: Trace, command: str, most_cells: int, elements: int) -> dict[str, Any]:
+def page_content(trace: Trace, command: str, most_cells: int, elements: int, word: str | None = None) -> dict[str, Any]:
     """Everything that the page embeds."""
     with unseen():
-        elements = min(elements, max(1024, ROOM // max(1, 2 * len(trace.tensors))))
-        weights = sum(record.kind != "activation" for record in trace.tensors)
-        of_weight = min(elements, max(1024, ROOM_FOR_WEIGHTS // max(1, weights)))
-        tensors = [
-            _tensor(trace, record, elements if record.kind == "activation" else of_weight) for record in trace.tensors
-        ]
-        starts = starting_points(trace)
-        cells = stored_cells(trace, [cell for cell, _ in starts], most_cells)
+        chosen = shown(trace, elements, word)
+        words: list[list[str]] = []
+        tensors = [_tensor(trace, record, chosen, words) for record in chosen.records]
+        starts = starting_points(trace, chosen.records)
+        is_folded = chosen.whole != chosen.blocks
+        limit = min(most_cells, MOST_CELLS) if is_folded else most_cells
+        cells = stored_cells(trace, [cell for cell, _ in starts], chosen.records, limit)
         held = {(tensor["name"], field) for tensor in tensors for field in FIELDS.values() if _is_whole(tensor, field)}
         for cell in cells.values():
             for part in [cell, *cell["parts"]]:
                 part["from"] = [_without_value(trace, source, held) for source in part["from"]]
+        described = describe_pass(trace)
+        described["updates"] = {name: update for name, update in described["updates"].items() if name in chosen.room}
         return {
-            **describe_pass(trace),
+            **described,
             "command": command,
             "picture": _picture_sizes(trace),
-            "starts": [{"cell": str(cell), "words": words} for cell, words in starts],
+            "starts": [{"cell": str(cell), "words": said} for cell, said in starts],
+            "texts": describe_texts(trace, chosen, word),
+            "blocks": {"all": chosen.blocks, "whole": chosen.whole},
+            "words": words,
             "tensors": tensors,
             "cells": cells,
         }
@@ -71,48 +72,48 @@ def _without_value(trace: Trace, source: dict[str, Any], held: set[tuple[str, st
     return {name: content for name, content in source.items() if name != "value"}
 
 
-def _tensor(trace: Trace, record: TensorRecord, elements: int) -> dict[str, Any]:
+def _tensor(trace: Trace, record: TensorRecord, chosen: Shown, words: list[list[str]]) -> dict[str, Any]:
     value, gradient = record.readable_value, record.readable_gradient
     update = trace.updates.get(record.name)
+    room, positions = chosen.room[record.name], chosen.positions[record.name]
+    later, room_later = positions, chosen.later.get(record.name, room)  # of gradients and updates
+    if record.kind != "activation" and positions:
+        later = {axis: list(found)[:UPDATED_TOKENS] for axis, found in positions.items()}
+    described = describe_tensor(trace, record)
+    described["axis labels"] = _shared(described["axis labels"], record, positions, words)
     return {
-        **describe_tensor(trace, record),
-        "value": None if value is None else numbers(value, elements),
-        "gradient": None if gradient is None else numbers(gradient, elements),
-        "update": None if update is None else _update(update, elements),
+        **described,
+        "value": None if value is None else numbers(value, room, positions),
+        "gradient": None if gradient is None else numbers(gradient, room_later, later),
+        "update": None if update is None else _update(update, room_later, later),
+        "made": None if value is None else made_from(record),
     }
 
 
-def _update(update: UpdateRecord, elements: int) -> dict[str, Any]:
+def _shared(
+    labels: dict[str, list[str]], record: TensorRecord, positions: Positions, words: list[list[str]]
+) -> dict[str, Any]:
+    """The words of each dimension: the number of a list that tensors share, or of some positions these alone."""
+    found: dict[str, Any] = {}
+    for dimension, said in labels.items():
+        axis = record.dimensions.index(dimension)
+        if axis in positions and len(said) > len(positions[axis]):
+            found[dimension] = {str(position): said[position] for position in positions[axis]}
+            continue
+        if said not in words:
+            words.append(said)
+        found[dimension] = words.index(said)
+    return found
+
+
+def _update(update: UpdateRecord, room: int, positions: Positions) -> dict[str, Any]:
     return {
-        **numbers(update.after, elements),
+        **numbers(update.after, room, positions),
         "rule": update.name,
         "formula": update.formula,
         "settings": update.settings,
         "summary": Summary.of(update.after).as_dict(),
     }
-
-
-def numbers(tensor: Tensor, elements: int) -> dict[str, Any]:
-    """A tensor's numbers as float32 in base64; of a large one the first places along each dimension."""
-    kept = kept_sizes(tuple(tensor.shape), elements)
-    part = tensor.detach()[tuple(slice(size) for size in kept)] if kept else tensor.detach()
-    data = part.to("cpu", torch.float32).contiguous().numpy().astype("<f4").tobytes()
-    return {"kept": list(kept), "data": base64.b64encode(data).decode("ascii")}
-
-
-def kept_sizes(sizes: tuple[int, ...], elements: int) -> tuple[int, ...]:
-    """Sizes of the part that is kept: the longest dimension is shortened until all fits."""
-    kept = list(sizes)
-    count = 1
-    for size in kept:
-        count *= size
-    while count > elements:
-        longest = max(range(len(kept)), key=lambda axis: kept[axis])
-        others = count // kept[longest]
-        second = max((size for axis, size in enumerate(kept) if axis != longest), default=1)
-        kept[longest] = max(1, elements // others, min(second, kept[longest] // 2))
-        count = others * kept[longest]
-    return tuple(kept)
 
 
 def _picture_sizes(trace: Trace) -> list[int] | None:

@@ -8,17 +8,19 @@ function palette() {
   return darkness.matches ? DARK : LIGHT;
 }
 
-/** Blue for negative, orange for positive, as strong as the root of the number's share of the largest. */
-function colour(value, largest, gray) {
+/** Blue for negative, orange for positive, as strong as the root of the number's share of the largest (`even`: as the
+ * share itself). */
+function colour(value, largest, gray, even) {
   const colours = palette();
   if (!Number.isFinite(value)) return colours.odd;
   if (gray) {
     const level = Math.round((darkness.matches ? value / largest : 1 - value / largest) * 235 + 12);
     return `rgb(${level} ${level} ${level})`;
   }
-  const share = largest ? Math.sqrt(Math.min(1, Math.abs(value) / largest)) : 0;
+  const part = largest ? Math.min(1, Math.abs(value) / largest) : 0;
+  const share = even ? part : Math.sqrt(part);
   const end = value < 0 ? colours.negative : colours.positive;
-  return `rgb(${colours.zero.map((from, part) => Math.round(from + (end[part] - from) * share)).join(" ")})`;
+  return `rgb(${colours.zero.map((from, at) => Math.round(from + (end[at] - from) * share)).join(" ")})`;
 }
 
 /** Which two axes lie on the paper, and which are chosen by a list above it. */
@@ -27,12 +29,12 @@ function layoutOf(numbers) {
   const last = kept.length - 1;
   const picture = DATA.picture;
   const foldable = ["in", "pixel"].includes(tensor.dimensions[last]) && picture && kept[last] === picture[0] * picture[1] && !numbers.isCut;
-  if (foldable) return { rows: picture[0], columns: picture[1], leads: range(last), folded: true, place: (row, column) => [row * picture[1] + column], axes: [last] };
+  if (foldable) return { rows: picture[0], columns: picture[1], leads: range(last), folded: true, position: (row, column) => [row * picture[1] + column], axes: [last] };
   if (last === 0 || (kept[last - 1] === 1 && kept[last] > 48)) {
     const columns = Math.min(kept[last], 48);
-    return { rows: Math.ceil(kept[last] / columns), columns, leads: range(last), folded: kept[last] > columns, place: (row, column) => [row * columns + column], axes: [last] };
+    return { rows: Math.ceil(kept[last] / columns), columns, leads: range(last), folded: kept[last] > columns, position: (row, column) => [row * columns + column], axes: [last] };
   }
-  return { rows: kept[last - 1], columns: kept[last], leads: range(last - 1), folded: false, place: (row, column) => [row, column], axes: [last - 1, last] };
+  return { rows: kept[last - 1], columns: kept[last], leads: range(last - 1), folded: false, position: (row, column) => [row, column], axes: [last - 1, last] };
 }
 
 function isWide({ rows, columns }) {
@@ -48,15 +50,18 @@ class HeatMap {
     this.numbers = numbers;
     this.pick = pick;
     this.layout = layoutOf(numbers);
-    this.lead = this.layout.leads.map(() => 0);
+    this.lead = this.layout.leads.map(() => 0); // places of what is kept, as rows and columns are
     this.cursor = null;
+    this.answersAll = answersAll(numbers.tensor, numbers.phase);
+    this.known = new Map(); // which squares tell their arithmetic
     this.summary = summary ?? {};
     const ends = [this.summary.minimum ?? 0, this.summary.maximum ?? 0].map(Math.abs);
-    this.largest = Math.max(...ends);
+    this.even = numbers.phase === "forward" && numbers.tensor.origin === "softmax"; // shares of 1 are shown as they are
+    this.largest = this.even ? 1 : Math.max(...ends);
     this.gray = numbers.phase === "forward" && numbers.tensor.dimensions.slice(-2).join() === "row,column" && (this.summary.minimum ?? -1) >= 0;
     this.canvas = make("canvas", { tabindex: 0, role: "application", "aria-label": `${caption} of ${numbers.tensor.name}: arrow keys move, Enter explains` });
     this.output = make("output", { "aria-live": "polite" });
-    this.element = make("figure", { class: isWide(this.layout) ? "map wide" : "map" }, this.caption(caption), make("div", { class: "scroll" }, this.canvas), this.output, this.cutNote());
+    this.element = make("figure", { class: isWide(this.layout) ? "map wide" : "map" }, this.caption(caption), make("div", { class: "scroll" }, this.canvas), this.output, this.cutNote(), this.answerNote());
     this.listen();
   }
 
@@ -68,7 +73,7 @@ class HeatMap {
     const caption = make("figcaption", {}, make("b", {}, words), paper);
     this.selects = this.layout.leads.map((axis, at) => {
       const select = make("select", { "aria-label": tensor.dimensions[axis] ?? `axis ${axis}`, onchange: () => { this.lead[at] = Number(select.value); this.draw(); } });
-      select.append(...range(kept[axis]).map((place) => make("option", { value: place }, `${place}${this.word(axis, place)}`)));
+      select.append(...range(kept[axis]).map((place) => make("option", { value: place }, `${this.numbers.positionAt(axis, place)}${this.word(axis, this.numbers.positionAt(axis, place))}`)));
       if (kept[axis] > 1) caption.append(make("label", {}, `${tensor.dimensions[axis] ?? `axis ${axis}`} `, select));
       return select;
     });
@@ -78,30 +83,51 @@ class HeatMap {
     return caption;
   }
 
-  word(axis, place) {
+  word(axis, position) {
     const { tensor } = this.numbers;
-    const word = tensor["axis labels"][tensor.dimensions[axis]]?.[place];
-    return word ? ` “${word}”` : "";
+    const word = tensor["axis labels"][tensor.dimensions[axis]]?.[position];
+    return word ? ` “${foreign(word)}”` : "";
+  }
+
+  /** Which squares tell where they came from; said before anybody clicks. */
+  answerNote() {
+    if (this.answersAll) return make("p", { class: "answers" }, "Each square tells its arithmetic.");
+    const { tensor, phase } = this.numbers;
+    const some = Object.keys(DATA.cells).some((cell) => { const found = readCell(cell); return found && found.tensor === tensor && found.phase === phase; });
+    return make("p", { class: "answers some" }, some || canWorkOut(tensor) ? "Squares with a dot tell their arithmetic; the others are numbers only." : "Numbers only: their arithmetic is not on this page.");
   }
 
   cutNote() {
     const { tensor, kept, isCut } = this.numbers;
     if (!isCut) return "";
-    const parts = kept.map((size, axis) => (size < tensor.sizes[axis] ? `the first ${size} of ${tensor.sizes[axis]} places of ${tensor.dimensions[axis] ?? `axis ${axis}`}` : "")).filter(Boolean);
+    const parts = kept.map((size, axis) => (size < tensor.sizes[axis] ? `${this.numbers.chosen[axis] ? "" : "the first "}${size} of ${tensor.sizes[axis].toLocaleString("en")} positions of ${tensor.dimensions[axis] ?? `axis ${axis}`}` : "")).filter(Boolean);
     return make("p", { class: "cut" }, `This page holds ${parts.join(" and ")}.`);
   }
 
   index(row, column) {
-    const place = this.layout.place(row, column);
-    if (this.layout.axes.length === 1 && place[0] >= this.numbers.kept[this.layout.axes[0]]) return null;
-    return [...this.lead, ...place];
+    const places = this.layout.position(row, column);
+    const { axes, leads } = this.layout;
+    if (axes.length === 1 && places[0] >= this.numbers.kept[axes[0]]) return null;
+    const all = [...leads, ...axes];
+    return [...this.lead, ...places].map((place, at) => this.numbers.positionAt(all[at], place));
   }
 
   /** Words along the two sides, where the trace has some and the squares are large enough. */
   sideWords() {
     const { axes, folded, rows, columns } = this.layout;
-    const words = (axis, count) => (axis === undefined || count > 40 || folded ? [] : this.numbers.tensor["axis labels"][this.numbers.tensor.dimensions[axis]] ?? []);
+    const { tensor } = this.numbers;
+    const words = (axis, count) => {
+      const known = axis === undefined || count > 40 || folded ? undefined : tensor["axis labels"][tensor.dimensions[axis]];
+      return known ? range(count).map((place) => readable(known[this.numbers.positionAt(axis, place)] ?? "")) : [];
+    };
     return axes.length === 2 ? [words(axes[0], rows), words(axes[1], columns)] : [[], words(axes[0], columns)];
+  }
+
+  answers(index) {
+    if (this.answersAll) return true;
+    const key = index.join();
+    if (!this.known.has(key)) this.known.set(key, answers(this.numbers.tensor, this.numbers.phase, index));
+    return this.known.get(key);
   }
 
   draw() {
@@ -111,7 +137,7 @@ class HeatMap {
     const most = rowWords.length || columnWords.length ? 20 : rows * columns <= 64 ? 26 : 16;
     const context = this.canvas.getContext("2d");
     context.font = "12px system-ui, sans-serif";
-    const width = (words) => Math.min(110, Math.max(0, ...words.map((word) => context.measureText(word.trim()).width)) + (words.length ? 8 : 0));
+    const width = (words) => Math.min(110, Math.max(0, ...words.map((word) => context.measureText(word).width)) + (words.length ? 8 : 0));
     this.left = width(rowWords);
     this.top = width(columnWords);
     const fitting = Math.min(most, Math.floor((room - this.left) / columns), Math.max(5, Math.floor(420 / rows)));
@@ -133,7 +159,7 @@ class HeatMap {
 
   gradientBar(colours, rgb) {
     const stops = [this.summary.minimum ?? 0, this.summary.maximum ?? 0];
-    const parts = range(9).map((step) => colour(stops[0] + ((stops[1] - stops[0]) * step) / 8, this.largest, false));
+    const parts = range(9).map((step) => colour(stops[0] + ((stops[1] - stops[0]) * step) / 8, this.largest, false, this.even));
     return this.largest ? `linear-gradient(90deg, ${parts.join(", ")})` : rgb(colours.zero);
   }
 
@@ -142,13 +168,13 @@ class HeatMap {
     context.font = "12px system-ui, sans-serif";
     context.textBaseline = "middle";
     context.textAlign = "right";
-    rowWords.forEach((word, row) => context.fillText(word.trim(), this.left - 5, this.top + (row + 0.5) * this.high, this.left - 6));
+    rowWords.forEach((word, row) => context.fillText(word, this.left - 5, this.top + (row + 0.5) * this.high, this.left - 6));
     context.textAlign = "left";
     columnWords.forEach((word, column) => {
       context.save();
       context.translate(this.left + (column + 0.5) * this.wide, this.top - 4);
       context.rotate(-Math.PI / 2);
-      context.fillText(word.trim(), 0, 0, this.top - 6);
+      context.fillText(word, 0, 0, this.top - 6);
       context.restore();
     });
   }
@@ -161,10 +187,10 @@ class HeatMap {
         if (!index) continue;
         const value = this.numbers.at(index);
         const [x, y] = [this.left + column * this.wide, this.top + row * this.high];
-        context.fillStyle = colour(value, this.largest, this.gray);
+        context.fillStyle = colour(value, this.largest, this.gray, this.even);
         context.fillRect(x, y, this.wide - gap, this.high - gap);
         if (!Number.isFinite(value) && this.size >= 6) this.paintOdd(context, x, y, this.wide - gap, this.high - gap);
-        if (this.size >= 10 && DATA.cells[this.numbers.cell(index)]) this.paintDot(context, x, y, this.wide - gap, this.high - gap, value);
+        if (!this.answersAll && this.size >= 5 && this.answers(index)) this.paintDot(context, x, y, this.wide - gap, this.high - gap, value);
       }
     }
     if (this.cursor) {
@@ -189,7 +215,7 @@ class HeatMap {
     const strong = Math.abs(value) / (this.largest || 1) > 0.3;
     context.fillStyle = strong && !darkness.matches ? "#ffffffb0" : darkness.matches ? (strong ? "#00000090" : "#ffffff70") : "#00000060";
     context.beginPath();
-    context.arc(x + wide / 2, y + high / 2, 1.4, 0, 7);
+    context.arc(x + wide / 2, y + high / 2, Math.min(1.8, wide / 5), 0, 7);
     context.fill();
   }
 
@@ -198,18 +224,20 @@ class HeatMap {
     if (!index) return;
     this.cursor = [row, column];
     const word = meaningOf(this.numbers.tensor, index);
-    this.output.replaceChildren(`${this.numbers.cell(index)} = `, make("b", {}, number(this.numbers.at(index))), word ? `  ${word}` : "");
+    this.output.replaceChildren(...breakable(this.numbers.cell(index)), " = ", make("b", {}, number(this.numbers.at(index))), word ? `  ${word}` : "", this.answers(index) ? "" : " · number only");
+    this.canvas.style.cursor = this.answers(index) ? "pointer" : "default";
     this.draw();
   }
 
-  /** Bring a place into view, also on another page of the leading dimensions. */
+  /** Bring a position into view, also on another page of the leading dimensions. */
   showIndex(index) {
     const { axes, leads, folded, columns } = this.layout;
-    if (index.some((place, axis) => place >= this.numbers.kept[axis])) return;
-    leads.forEach((axis, at) => { this.lead[at] = index[axis]; this.selects[at].value = index[axis]; });
-    const places = axes.map((axis) => index[axis]);
-    if (places.length === 2) this.show(places[0], places[1]);
-    else this.show(folded ? Math.floor(places[0] / columns) : 0, places[0] % columns);
+    const places = index.map((position, axis) => this.numbers.placeOf(axis, position));
+    if (places.includes(undefined)) return;
+    leads.forEach((axis, at) => { this.lead[at] = places[axis]; this.selects[at].value = places[axis]; });
+    const positions = axes.map((axis) => places[axis]);
+    if (positions.length === 2) this.show(positions[0], positions[1]);
+    else this.show(folded ? Math.floor(positions[0] / columns) : 0, positions[0] % columns);
   }
 
   listen() {

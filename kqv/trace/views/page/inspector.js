@@ -12,26 +12,31 @@ function goTo(cell) {
 
 function inspect(cell) {
   const found = readCell(cell);
-  const stored = DATA.cells[cell];
+  const stored = DATA.cells[cell] ?? (found && workOut(found.tensor, found.phase, found.index));
   const numbers = found && numbersOf(found.tensor, found.phase);
   const value = stored ? stored.value : numbers?.at(found.index);
   inspector.classList.remove("empty");
   document.body.classList.add("inspecting");
   inspector.replaceChildren(
     bar(found),
-    make("h2", {}, cell),
+    make("h2", {}, ...breakable(cell)),
     value === undefined ? make("p", { class: "hint" }, "This page does not hold this number.") : make("p", { class: "value" }, number(value)),
-    line("meaning", stored?.meaning || (found ? meaningOf(found.tensor, found.index) : "")),
+    line("meaning", (stored?.meaning && foreign(stored.meaning)) || (found ? meaningOf(found.tensor, found.index) : "")),
     ...(stored ? explained(stored) : unexplained(cell, found)),
   );
   inspector.scrollTop = 0;
+}
+
+/** A cell's text that may break after its signs, not inside words. */
+function breakable(text) {
+  return text.split(/(?<=[.[_,/])/).flatMap((part, at) => (at ? [make("wbr"), part] : [part]));
 }
 
 function line(name, text) {
   return text ? make("p", { class: name }, text) : "";
 }
 
-/** Back, the same place in the other phases, and the way to its picture. */
+/** Back, the same position in the other phases, and the way to its picture. */
 function bar(found) {
   const buttons = [make("button", { type: "button", onclick: () => history.back() }, "← back")];
   if (found) {
@@ -59,7 +64,7 @@ function explained(stored) {
     head,
     ...block("formula", make("p", { class: "formula" }, stored.formula)),
     ...block("numbers", make("p", { class: "numbers" }, sum, make("b", {}, ` = ${number(stored.value)}`))),
-    ...stored.parts.map((part, place) => make("div", { class: "part" }, make("h3", {}, `use ${place + 1}: ${part.heading}`), make("p", { class: "where" }, part.location), ...arithmetic(part, []))),
+    ...stored.parts.map((part, position) => make("div", { class: "part" }, make("h3", {}, `use ${position + 1}: ${part.heading}`), make("p", { class: "where" }, part.location), ...arithmetic(part, []))),
     check(stored),
   ];
 }
@@ -86,9 +91,10 @@ function sourceList(sources) {
   const shown = sources.slice(0, 24).map((source) => {
     const found = readCell(source.cell);
     const value = source.value ?? (found && numbersOf(found.tensor, found.phase)?.at(found.index));
-    const label = make("span", { class: "label" }, source.cell, source.meaning ? make("small", {}, ` ${source.meaning}`) : "");
-    const kind = DATA.cells[source.cell] ? "" : "bare";
-    return make("li", {}, make("button", { type: "button", class: kind, onclick: () => goTo(source.cell) }, make("span", { class: "number" }, value === undefined || value === null ? "" : number(value)), label));
+    const label = make("span", { class: "label" }, ...breakable(source.cell), source.meaning ? make("small", {}, ` ${foreign(source.meaning)}`) : "");
+    const tells = DATA.cells[source.cell] || (found && answers(found.tensor, found.phase, found.index));
+    const isHere = tells || (found && numbersOf(found.tensor, found.phase)?.at(found.index) !== undefined);
+    return make("li", {}, make("button", { type: "button", class: tells ? "" : "bare", disabled: !isHere && "", title: isHere ? undefined : "not on this page", onclick: () => goTo(source.cell) }, make("span", { class: "number" }, value === undefined || value === null ? "" : number(value)), label));
   });
   return make("ul", { class: "from" }, ...shown);
 }
@@ -105,8 +111,8 @@ function unexplained(cell, found) {
   const copy = make("button", { type: "button", class: "copy", onclick: () => navigator.clipboard?.writeText(command).then(() => { copy.textContent = "copied"; }) }, "copy");
   return [
     ...(formulas.length ? block("formula", ...formulas.map((formula) => make("p", { class: "formula" }, formula))) : []),
-    make("p", { class: "hint", style: "margin-top:.8rem" }, `The number is recorded, but its arithmetic is not stored here: the page holds that of ${Object.keys(DATA.cells).length} cells (those with a dot). This shows it:`),
-    make("pre", {}, command),
+    make("p", { class: "hint", style: "margin-top:.8rem" }, "The number is recorded, but its arithmetic is not on this page. This shows it:"),
+    make("pre", {}, foreign(command)),
     copy,
   ];
 }
@@ -115,6 +121,6 @@ function emptyInspector() {
   inspector.classList.add("empty");
   inspector.replaceChildren(
     make("h2", {}, "Where does a number come from?"),
-    make("p", { class: "hint", style: "margin-top:.5rem" }, "Click a square of any tensor. Here you then see the formula, the arithmetic with its numbers, and every number that went into it; click one of those, and so walk back to the input, or from a gradient to the loss."),
+    make("p", { class: "hint", style: "margin-top:.5rem" }, "Click a number. Here you then see the formula, the arithmetic with its numbers, and every number that went into it; click one of those, and so walk back to the input, or from a gradient to the loss."),
   );
 }

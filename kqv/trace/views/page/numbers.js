@@ -1,11 +1,26 @@
 "use strict";
-// The recorded numbers: decoding, places and names of cells, and how a number is written.
+// The recorded numbers: decoding, positions and names of cells, and how a number is written.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const PREFIX = { forward: "", backward: "grad:", update: "update:" };
 const FIELD = { forward: "value", backward: "gradient", update: "update" };
 const BY_NAME = new Map();
-for (const tensor of DATA.tensors) for (const name of [tensor.name, ...tensor.aliases]) BY_NAME.set(name, tensor);
+for (const tensor of DATA.tensors) {
+  for (const name of [tensor.name, ...tensor.aliases]) BY_NAME.set(name, tensor);
+  // the words of a dimension are the number of a list that tensors share, or words for some positions alone
+  for (const [name, words] of Object.entries(tensor["axis labels"])) if (typeof words === "number") tensor["axis labels"][name] = DATA.words[words];
+}
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\uffff]/g;
+
+/** A text of somebody else's: what cannot be seen, or turns the writing around, as its code. */
+function foreign(text) {
+  return text.replace(UNSEEN, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** A token as one reads it: without the space before it, unless it is nothing else. */
+function readable(token) {
+  return foreign(token.replace(/^[␣ ]+/, "") || token.replace(/ /g, "␣"));
+}
 
 /** Make an element; everything from the data becomes text, never markup. */
 function make(tag, properties = {}, ...children) {
@@ -52,16 +67,29 @@ class Numbers {
     const bytes = Uint8Array.from(atob(stored.data), (letter) => letter.charCodeAt(0));
     this.data = new Float32Array(bytes.buffer);
     this.isCut = this.kept.some((size, axis) => size < tensor.sizes[axis]);
+    this.chosen = tensor.sizes.map((size, axis) => stored.at?.[axis] ?? null);
+    this.places = this.chosen.map((positions) => positions && new Map(positions.map((position, place) => [position, place])));
   }
 
-  /** The number at a place; undefined where the page does not hold it. */
+  /** The position that stands at a place of what is kept of an axis, and the other way round. */
+  positionAt(axis, place) {
+    return this.chosen[axis] ? this.chosen[axis][place] : place;
+  }
+
+  placeOf(axis, position) {
+    if (this.places[axis]) return this.places[axis].get(position);
+    return position < this.kept[axis] ? position : undefined;
+  }
+
+  /** The number at a position; undefined where the page does not hold it. */
   at(index) {
-    let place = 0;
+    let position = 0;
     for (let axis = 0; axis < index.length; axis++) {
-      if (index[axis] >= this.kept[axis]) return undefined;
-      place = place * this.kept[axis] + index[axis];
+      const place = this.placeOf(axis, index[axis]);
+      if (place === undefined) return undefined;
+      position = position * this.kept[axis] + place;
     }
-    return this.data[place];
+    return this.data[position];
   }
 
   cell(index) {
@@ -80,30 +108,30 @@ function numbersOf(tensor, phase) {
 /** A cell as it is typed: `scores[query=3, key=1]`. */
 function cellText(phase, tensor, index) {
   const named = tensor.dimensions.length === index.length;
-  const places = index.map((place, axis) => (named ? `${tensor.dimensions[axis]}=${place}` : `${place}`));
-  return PREFIX[phase] + tensor.name + (places.length ? `[${places.join(", ")}]` : "");
+  const positions = index.map((position, axis) => (named ? `${tensor.dimensions[axis]}=${position}` : `${position}`));
+  return PREFIX[phase] + tensor.name + (positions.length ? `[${positions.join(", ")}]` : "");
 }
 
-/** Phase, tensor and place of a cell's text; null for what is not a tensor of this page. */
+/** Phase, tensor and position of a cell's text; null for what is not a tensor of this page. */
 function readCell(text) {
   const found = /^(?:(grad|update):)?([^[\]]+)(?:\[([^\]]*)\])?$/.exec(text);
   const tensor = found && BY_NAME.get(found[2]);
   if (!tensor) return null;
   const phase = { grad: "backward", update: "update" }[found[1]] ?? "forward";
-  const index = found[3] ? found[3].split(",").map((place) => Number(place.split("=").pop())) : [];
-  return index.length === tensor.sizes.length && index.every((place, axis) => place < tensor.sizes[axis]) ? { phase, tensor, index } : null;
+  const index = found[3] ? found[3].split(",").map((position) => Number(position.split("=").pop())) : [];
+  return index.length === tensor.sizes.length && index.every((position, axis) => position < tensor.sizes[axis]) ? { phase, tensor, index } : null;
 }
 
-/** What a place stands for, in the words that the trace was given. */
+/** What a position stands for, in the words that the trace was given. */
 function meaningOf(tensor, index) {
   if (tensor.labels.length) {
-    let place = 0;
-    index.forEach((at, axis) => { place = place * tensor.sizes[axis] + at; });
-    return `“${tensor.labels[place]}”`;
+    let position = 0;
+    index.forEach((at, axis) => { position = position * tensor.sizes[axis] + at; });
+    return `“${foreign(tensor.labels[position])}”`;
   }
   const words = tensor.dimensions.map((name, axis) => {
     const word = tensor["axis labels"][name]?.[index[axis]];
-    return word ? `${name} “${word}”` : "";
+    return word ? `${name} “${foreign(word)}”` : "";
   });
   return words.filter(Boolean).join(", ");
 }

@@ -26,7 +26,7 @@ function numbersLine(tensor) {
 function card(tensor) {
   const own = tensor.kind === "activation" && tensor.module ? tensor.name.slice(tensor.module.length + 1) : tensor.name;
   const options = Object.entries(tensor.options).map(([name, value]) => `${name} = ${typeof value === "number" ? number(value) : value}`);
-  const places = [tensor.location, tensor["named at"] !== tensor.location && tensor["named at"] ? `named at ${tensor["named at"]}` : ""].filter(Boolean).join(" · ");
+  const positions = [tensor.location, tensor["named at"] !== tensor.location && tensor["named at"] ? `named at ${tensor["named at"]}` : ""].filter(Boolean).join(" · ");
   const maps = make("div", { class: "maps" });
   const element = make(
     "article", { class: "tensor", id: `tensor-${DATA.tensors.indexOf(tensor)}` },
@@ -34,7 +34,7 @@ function card(tensor) {
     make("p", { class: "made" }, make("span", { class: "by" }, tensor.kind === "parameter" ? "a weight" : tensor.origin), make("span", { class: "formula" }, tensor.formula), options.length ? make("span", { class: "by" }, ` with ${options.join(", ")}`) : ""),
     ...tensor["gradient formulas"].map(({ use, formula }) => make("p", { class: "made gradient-formula" }, make("span", { class: "by" }, `as ${use}`), formula)),
     tensor.update ? make("p", { class: "made gradient-formula" }, make("span", { class: "by" }, `updated by ${tensor.update.rule}`), tensor.update.formula) : "",
-    make("p", { class: "where" }, [places, ...numbersLine(tensor), tensor.aliases.length ? `also ${tensor.aliases.join(", ")}` : "", tensor.meaning].filter(Boolean).join(" · ")),
+    make("p", { class: "where" }, [positions, ...numbersLine(tensor), tensor.aliases.length ? `also ${tensor.aliases.join(", ")}` : "", tensor.meaning].filter(Boolean).join(" · ")),
     maps,
   );
   const entry = { tensor, element, maps: [], fill: () => fill(entry, maps) };
@@ -43,7 +43,7 @@ function card(tensor) {
 }
 
 /** Draw a card's pictures; done when it first comes into view. */
-function fill(entry, place) {
+function fill(entry, position) {
   if (entry.filled) return;
   entry.filled = true;
   const { tensor } = entry;
@@ -54,12 +54,13 @@ function fill(entry, place) {
     if (numbers.data.length === 1) {
       const index = tensor.sizes.map(() => 0);
       const word = meaningOf(tensor, index);
-      place.append(make("figure", { class: "map" }, make("figcaption", {}, make("b", {}, words)), make("button", { type: "button", class: "single", onclick: () => goTo(numbers.cell(index)) }, number(numbers.data[0])), word ? ` ${word}` : ""));
+      position.append(make("figure", { class: "map" }, make("figcaption", {}, make("b", {}, words)), make("button", { type: "button", class: "single", onclick: () => goTo(numbers.cell(index)) }, number(numbers.data[0])), word ? ` ${word}` : ""));
       continue;
     }
-    const map = new HeatMap(numbers, words, summary, goTo);
+    const isRanked = tensor.dimensions.at(-1) === "vocab" && numbers.chosen.at(-1);
+    const map = isRanked ? new Ranking(numbers, words, goTo) : new HeatMap(numbers, words, summary, goTo);
     entry.maps.push(map);
-    place.append(map.element);
+    position.append(map.element);
     map.draw();
   }
 }
@@ -67,7 +68,7 @@ function fill(entry, place) {
 function showPicture({ tensor, phase, index }) {
   const entry = cards.get(tensor.name);
   if (matchMedia("(max-width: 1020px)").matches) closeInspector();
-  entry.element.closest("details").open = true;
+  for (let around = entry.element.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
   entry.fill();
   entry.maps.find((map) => map.numbers.phase === phase)?.showIndex(index);
   entry.element.scrollIntoView({ block: "start" });
@@ -76,29 +77,60 @@ function showPicture({ tensor, phase, index }) {
   entry.element.classList.add("found");
 }
 
-/** Tensors in their order, those of one module together; weights come last. */
+const BLOCK = /^(\w+\.\d+)(?:\.|$)/;
+
+/** Tensors in their order, those of one module together and the modules of one block; weights come last. */
 function groups() {
   const found = [];
-  const ordered = [...DATA.tensors.filter((tensor) => tensor.kind === "activation"), ...DATA.tensors.filter((tensor) => tensor.kind !== "activation")];
+  const activations = DATA.tensors.filter(({ kind }) => kind === "activation");
+  const ordered = [...activations, ...DATA.tensors.filter(({ kind }) => kind !== "activation")];
+  const nested = new Set(activations.filter(({ module }) => BLOCK.exec(module)?.[0].endsWith(".")).map(({ module }) => BLOCK.exec(module)[1]));
   for (const tensor of ordered) {
     const title = tensor.kind === "activation" ? tensor.module || "around the model" : "weights";
-    if (found.at(-1)?.title !== title) found.push({ title, tensors: [] });
+    const block = tensor.kind === "activation" && nested.has(BLOCK.exec(tensor.module)?.[1]) ? BLOCK.exec(tensor.module)[1] : "";
+    if (found.at(-1)?.title !== title) found.push({ title, block, tensors: [] });
     found.at(-1).tensors.push(tensor);
   }
   return found;
+}
+
+function counted(count, word) {
+  return `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+}
+
+function folding(title, note, isOpen, ...content) {
+  return make("details", { class: "module", open: isOpen && "" }, make("summary", {}, make("span", { class: "path" }, title), make("small", {}, note)), ...content);
 }
 
 function build() {
   const watcher = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) if (isIntersecting) { watcher.unobserve(target); [...cards.values()].find((entry) => entry.element === target).fill(); }
   }, { rootMargin: "600px" });
-  for (const { title, tensors } of groups()) {
+  const isOpen = !DATA.texts.length;
+  const home = document.getElementById("tensors");
+  const whole = new Set(DATA.blocks.whole);
+  const others = DATA.blocks.all.filter((block) => !whole.has(block));
+  const blocks = new Map();
+  const rest = folding(`the other ${counted(others.length, "block")}`, "attention weights only", false, restNote(others));
+  for (const { title, block, tensors } of groups()) {
     const entries = tensors.map(card);
-    const count = `${tensors.length} tensor${tensors.length === 1 ? "" : "s"}`;
-    const details = make("details", { class: "module", open: "" }, make("summary", {}, make("span", { class: "path" }, title), make("small", {}, count)), ...entries.map((entry) => entry.element));
-    document.getElementById("tensors").append(details);
+    const details = folding(title, counted(tensors.length, "tensor"), isOpen || !!block, ...entries.map((entry) => entry.element));
     for (const entry of entries) watcher.observe(entry.element);
+    if (!block) { home.append(details); continue; }
+    if (!blocks.has(block)) {
+      blocks.set(block, folding(block, "", isOpen));
+      (whole.has(block) ? home : rest).append(blocks.get(block));
+      if (others.length && block === DATA.blocks.whole.at(-1)) home.append(rest);
+    }
+    blocks.get(block).classList.add("block");
+    blocks.get(block).append(details);
   }
+  for (const [block, details] of blocks) details.querySelector("small").textContent = whole.has(block) ? counted(details.querySelectorAll(".tensor").length, "tensor") : "attention weights only";
+}
+
+function restNote(blocks) {
+  const names = blocks.length > 6 ? `${blocks.slice(0, 3).join(", ")} … ${blocks.at(-1)}` : blocks.join(", ");
+  return make("p", { class: "cut" }, `${names} have the same tensors as ${DATA.blocks.all[0]}, with other numbers. To keep this page readable it holds only their attention weights; all of their numbers are written by `, make("code", {}, `${DATA.command} --export DIR`), ".");
 }
 
 function introduce() {
@@ -108,17 +140,18 @@ function introduce() {
   document.getElementById("title").textContent = `${DATA.model ?? "Operations"}, number by number`;
   document.getElementById("lead").append(
     `One pass through the model: ${activations} tensors forward${gradients ? ", their gradients backward" : ""}${updates ? ", and the update of the weights" : ""}, recorded while it ran in ${DATA.training ? "training" : "evaluation"} mode. `,
-    make("b", {}, "Each square is one number; click it to see where it came from."),
-    " Blue is negative, orange positive, and the stronger, the further from zero.",
+    make("b", {}, "Each square and each bar is one number; click it to see where it came from."),
+    " Where a number cannot tell, it says so beforehand. Blue is negative, orange positive, and the stronger, the further from zero.",
   );
   const starts = document.getElementById("starts");
-  for (const { cell, words } of DATA.starts) starts.append(make("button", { type: "button", onclick: () => goTo(cell) }, make("small", {}, words), make("code", {}, `${cell} = ${number(DATA.cells[cell]?.value ?? "?")}`)));
-  document.getElementById("foot").textContent = `Every number on this page is an element of a tensor that was recorded, or arithmetic with such elements. The page holds the arithmetic of ${Object.keys(DATA.cells).length} cells. A square's colour shows the root of its size as a share of the largest; struck-out squares are −∞ or no number.`;
+  for (const { cell, words } of DATA.starts) starts.append(make("button", { type: "button", onclick: () => goTo(cell) }, make("small", {}, foreign(words)), make("code", {}, ...breakable(cell), ` = ${number(DATA.cells[cell]?.value ?? "?")}`)));
+  document.getElementById("foot").textContent = `Every number on this page is an element of a tensor that was recorded, or arithmetic with such elements. A square's colour shows the root of its size as a share of the largest (of attention weights the weight itself); struck-out squares are −∞ or no number.`;
 }
 
 function filter() {
   const wanted = document.getElementById("find").value.trim().toLowerCase();
   for (const { tensor, element } of cards.values()) element.hidden = !!wanted && ![tensor.name, tensor.symbol, tensor.origin, ...tensor.aliases].some((text) => text.toLowerCase().includes(wanted));
+  for (const details of document.querySelectorAll(".module")) if (wanted && details.querySelector(".tensor:not([hidden])")) details.open = true;
   for (const details of document.querySelectorAll(".module")) details.hidden = [...details.querySelectorAll(".tensor")].every((element) => element.hidden);
 }
 
@@ -129,12 +162,13 @@ function followHash() {
 }
 
 introduce();
+showTexts();
 build();
 followHash();
 addEventListener("hashchange", followHash);
 document.getElementById("find").addEventListener("input", filter);
 for (const [id, open] of [["unfold", true], ["fold", false]]) document.getElementById(id).addEventListener("click", () => { for (const details of document.querySelectorAll(".module")) details.open = open; });
-const redraw = () => { for (const entry of cards.values()) for (const map of entry.maps) map.draw(); };
+const redraw = () => { for (const entry of cards.values()) for (const map of entry.maps) map.draw(); for (const sentence of sentences) sentence.repaint(); };
 darkness.addEventListener("change", redraw);
 let resized;
 addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(redraw, 150); });

@@ -1,0 +1,34 @@
+"""A run's learning curves: its measurements by epoch, and a figure of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kqv.plots.curves import Curves
+    from kqv.training.run import Run
+
+
+def curves_of(run: Run, label: str) -> Curves:
+    """A run's measurements by epoch."""
+    from kqv.plots.curves import Curves
+    from kqv.systems.system import system_named
+
+    epoch = system_named(run.recipe.system).epoch(run)
+    return Curves(label, [{**line, "epoch": line["step"] / epoch} for line in run.metrics()])
+
+
+def plot_run(run: Run, path: Path) -> None:
+    """One run's learning curves as a figure."""
+    from rich.markup import escape
+
+    from kqv.cli.console import notices
+    from kqv.plots.curves import by_training, plot_curves
+
+    training = curves_of(run, "")
+    parts = [by_training("Cost: validation set, batches (dashed)", "cost", [training], ["validation_loss", "loss"])]
+    if training.names("validation_accuracy"):
+        parts += [by_training("Right of the validation set", "accuracy", [training], ["validation_accuracy"])]
+    plot_curves(f"{run.path.name}: {run.recipe.name}", parts, path)
+    notices.print(f"figure written to [bold]{escape(str(path))}[/]")

@@ -1,0 +1,66 @@
+"""What a command shows of what takes long: downloads, a vocabulary that is learned, a text that is cut into tokens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kqv.cli.console import notices
+from kqv.cli.data import DownloadBars
+from kqv.data.text.tokens import Advance
+from kqv.systems.system import Watcher
+
+PATIENCE = 0.5  # seconds after which somebody who waits wants to know for what
+
+
+class TerminalWatcher(Watcher):
+    """Bars and lines on standard error, until the `with` ends."""
+
+    def __init__(self) -> None:
+        self._bars = DownloadBars()
+        self.downloading = self._bars.bar
+
+    def __enter__(self) -> TerminalWatcher:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._bars.__exit__()
+
+    def learning_tokenizer(self, text_bytes: int) -> None:
+        notices.print(f"[dim]learning byte pairs from {_megabytes(text_bytes)} of text …[/]")
+
+    @contextmanager
+    def tokenizing(self) -> Iterator[Advance | None]:
+        """A bar once half a second has passed; one line where no bar can be drawn. It goes away at the end."""
+        columns = (
+            TextColumn("cutting the text into tokens"), BarColumn(), DownloadColumn(),
+            TimeRemainingColumn(compact=True), TextColumn("left"),
+        )  # fmt: skip
+        is_live = notices.is_terminal and not notices.is_dumb_terminal
+        progress = Progress(*columns, console=notices, transient=True, disable=not is_live)
+        began = time.monotonic()
+
+        def advance(done: int, whole: int) -> None:
+            if not progress.tasks:
+                if done >= whole or time.monotonic() - began < PATIENCE:
+                    return
+                progress.add_task("", total=whole)
+                progress.start()
+                if not is_live:
+                    notices.print(f"cutting {_megabytes(whole)} of text into tokens …")
+            progress.update(progress.tasks[0].id, completed=done)
+            if done >= whole:
+                progress.stop()
+
+        try:
+            yield advance
+        finally:
+            progress.stop()
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

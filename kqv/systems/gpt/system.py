@@ -1,0 +1,32 @@
+"""GPT as one of the systems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kqv.systems.gpt.evaluated import evaluate
+from kqv.systems.gpt.planned import plan, resumption
+from kqv.systems.gpt.recipes import GPT_RECIPES, GPTRecipe
+from kqv.systems.gpt.traced import trace
+from kqv.systems.gpt.trained import gpt_recipe_of, load_gpt_source
+from kqv.systems.system import System
+from kqv.training.run import Run
+
+
+def epoch(run: Run) -> float:
+    """In so many steps as many tokens are seen as the training text has."""
+    recipe = gpt_recipe_of(run)
+    return run.config.data.train / (recipe.training.batch * recipe.model.context)
+
+
+def next_steps(path: Path) -> dict[str, str]:
+    """What can be done with a run, as commands by what they are for."""
+    return {
+        "let it write": f"kqv generate {path}", "test it": f"kqv evaluate {path}", "look inside": f"kqv trace {path}",
+    }  # fmt: skip
+
+
+SYSTEM = System(
+    name="gpt", unit="tokens", recipe=GPTRecipe, recipes=GPT_RECIPES, plan=plan, resume=resumption,
+    load=load_gpt_source, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps,
+)  # fmt: skip

@@ -1,0 +1,124 @@
+"""One traced pass of a GPT on a text: forward, backward, and the update that a training step would make."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from kqv.data.text.codec import Ids, Tokenizer
+from kqv.data.text.corpora import load_text
+from kqv.errors import Error
+from kqv.models.gpt import GPT
+from kqv.operations import argmax
+from kqv.recording import note
+from kqv.systems.gpt.trained import LoadedGPT, load_gpt, load_gpt_source
+from kqv.systems.source import ModelSource
+from kqv.systems.system import TraceAsked, Traced, Watcher
+from kqv.trace.trace import Trace
+from kqv.trace.views.words import visible
+from kqv.training.launch import make_optimizer
+from kqv.training.optimizer_state import with_state
+from kqv.training.optimizers import Optimizer
+from kqv.training.run import Run
+
+MOST_NAMED = 300_000  # tokens up to which each is named beside its logit
+MOST_SHOWN = 16  # tokens of a text beside which stands what the model expects
+
+
+def trace_text(model: GPT, ids: Tensor, optimizer: Optimizer | None = None, training: bool = False) -> Trace:
+    """Trace a GPT on the tokens `ids[position]` of one text: each but the last is to say the token after it.
+
+    From the ids to what may come next, back from the cost to the embeddings, and with an optimizer the update. The last
+    token is read too, unless the context ends before it: `next` is what the model says after the whole text.
+    """
+    given, targets = ids[None, : model.context], ids[None, 1:]  # cut before the trace, which would record that too
+    with Trace(model, training=training) as trace:
+        logits = model(given)
+        predicted = logits
+        if given.shape != targets.shape:
+            predicted = logits[:, :-1]
+            note("next", argmax(logits[:, -1]), "batch")
+        note("verdict", argmax(predicted), "batch position")
+        torch.autograd.backward(model.loss(predicted, targets))
+    if optimizer is not None:
+        trace.step(optimizer)
+    return trace
+
+
+def load_text_for_tracing(run: Run) -> tuple[LoadedGPT, Optimizer]:
+    """A run's GPT with its vocabulary, and its optimizer as `load_for_tracing`."""
+    loaded = load_gpt(run)
+    return loaded, with_state(run, make_optimizer(loaded.model, run.recipe.training))
+
+
+def trace(source: ModelSource, asked: TraceAsked, watcher: Watcher) -> Traced:
+    """Trace a model on a text: `asked.input`, or of a run the beginning of its held-out text.
+
+    A run is traced with the update that it would make; a model of files has no optimizer.
+    Raises `Error` for a label, and for a text that is too short or longer than the context.
+    """
+    if asked.label is not None:
+        raise Error("--label says what a picture shows; the right next tokens of a text are its own")
+    loaded = load_gpt_source(source)
+    optimizer = (
+        None if source.run is None else with_state(source.run, make_optimizer(loaded.model, source.run.recipe.training))
+    )
+    text = asked.input if asked.input is not None else _beginning(source, loaded.tokenizer, watcher)
+    ids = loaded.tokenizer.encode_prompt(text)
+    most = loaded.model.context + 1
+    if not 2 <= len(ids) <= most:
+        advice = f"leave out at least {len(ids) - most:,}" if len(ids) > most else "give a longer text"
+        raise Error(
+            f"a traced text has 2 to {most:,} tokens (the context, and one to predict), but this one has {len(ids):,}; "
+            f"{advice}"
+        )
+    recorded = trace_text(loaded.model, torch.from_numpy(ids.astype("int64")), optimizer, asked.training)
+    heading = _annotated(recorded, ids, loaded.tokenizer)
+    last = len(ids) - 2
+    cells = f"--cell 'blocks.0.attention.scores[0,0,{last},0]' --cell 'grad:tokens.weight[{ids[0]},3]'"
+    return Traced(recorded, heading, cells, text, folds=True)
+
+
+def _annotated(recorded: Trace, ids: Ids, tokenizer: Tokenizer) -> str:
+    """Give positions and tokens their words; say what the model expects after each token."""
+    tokens = [visible(tokenizer.token_text(int(token))) for token in ids]
+    probabilities = torch.softmax(recorded["logits"].value[0].double().cpu(), -1)
+    said = [visible(tokenizer.token_text(int(token))) for token in probabilities.argmax(-1)]
+    for dimension in ("position", "query", "key"):
+        recorded.annotate(dimension=dimension, labels=tokens[: len(said)])
+    recorded.annotate("targets", labels=tokens[1:], dimension="position")
+    recorded.annotate("verdict", labels=said[: len(tokens) - 1])
+    if "next" in recorded:
+        recorded.annotate("next", labels=said[-1:])
+    if tokenizer.size <= MOST_NAMED:
+        vocabulary = [visible(tokenizer.token_text(token)) for token in range(tokenizer.size)]
+        recorded.annotate(dimension="vocab", labels=vocabulary)
+    right = probabilities[: len(ids) - 1].gather(1, torch.from_numpy(ids[1:, None].astype("int64")))[:, 0].tolist()
+    return _expected(tokens, said, probabilities.amax(-1).tolist(), right)
+
+
+def _expected(tokens: list[str], said: list[str], likeliest: list[float], right: list[float]) -> str:
+    """What the model expects after each token with which probability, and the right token's probability."""
+    rows = [("after", "the model says", "", "right is", "")]
+    rights = [(target, f"{100 * wanted:.1f} %") for target, wanted in zip(tokens[1:], right, strict=True)] + [("", "")]
+    rows += [
+        (token, guess, f"{100 * probability:.1f} %", *wanted)
+        for token, guess, probability, wanted in zip(tokens, said, likeliest, rights, strict=False)
+    ]
+    skipped = max(0, len(rows) - 1 - MOST_SHOWN)
+    rows[1 : 1 + skipped] = []
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        f"  {a:<{widths[0]}}   {b:<{widths[1]}} {c:>{widths[2]}}   {d:<{widths[3]}} {e:>{widths[4]}}".rstrip()
+        for a, b, c, d, e in rows
+    ]
+    if skipped:
+        lines.insert(1, f"  … {skipped} before these")
+    return "\n".join([f"{len(tokens)} tokens, each but the last has to say the one after it:", *lines])
+
+
+def _beginning(source: ModelSource, tokenizer: Tokenizer, watcher: Watcher) -> str:
+    """The first few tokens of the text that was held out."""
+    run = source.require_run("say which text to trace: kqv trace MODEL TEXT")
+    text = load_text(run.recipe.data.name, watcher.downloading).validation
+    return str(tokenizer.decode(tokenizer.encode(text[:200])[:12]))
