@@ -48,9 +48,9 @@ class ParallelText:
     @cached_property
     def sha256(self) -> str:
         """The checksum of everything that training and scoring see: languages, form and the pairs of each split."""
-        digest = hashlib.sha256(json.dumps([self.source, self.target, self.form]).encode())
+        digest = hashlib.sha256(json.dumps([self.source, self.target, self.form], allow_nan=False).encode())
         for split in (self.train, self.validation, self.test):
-            digest.update(json.dumps(split, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n")
+            digest.update(json.dumps(split, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass") + b"\n")
         return digest.hexdigest()
 
     def reversed(self) -> ParallelText:
