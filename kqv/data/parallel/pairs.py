@@ -50,7 +50,8 @@ class ParallelText:
         """The checksum of everything that training and scoring see: languages, form and the pairs of each split."""
         digest = hashlib.sha256(json.dumps([self.source, self.target, self.form], allow_nan=False).encode())
         for split in (self.train, self.validation, self.test):
-            digest.update(json.dumps(split, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass") + b"\n")
+            pairs = json.dumps(split, ensure_ascii=False, allow_nan=False)
+            digest.update(pairs.encode("utf-8", "surrogatepass") + b"\n")
         return digest.hexdigest()
 
     def reversed(self) -> ParallelText:
