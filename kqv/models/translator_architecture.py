@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kqv.errors import Error
 from kqv.models.blocks import BLOCKS
 from kqv.models.choices import Choices
 from kqv.models.feed_forward import FEED_FORWARD
 from kqv.models.heads import Heads
 from kqv.models.layers import NORMS
 from kqv.models.positions import POSITIONS
+from kqv.models.requirements import require_numbers, require_pairs, require_sizes
+
+SIZES = ("context", "width", "heads", "encoder_blocks", "decoder_blocks")
 
 TABLES: Choices[str] = Choices(
     "choice of tables",
@@ -60,20 +62,9 @@ class TranslatorArchitecture:
     def __post_init__(self) -> None:
         for field, choices in PARTS.items():
             choices.find(getattr(self, field))
-        names = ("context", "width", "heads", "encoder_blocks", "decoder_blocks")
-        sizes = {name: getattr(self, name) for name in names}
-        sizes |= {} if self.hidden is None else {"hidden": self.hidden}
-        if min(sizes.values()) < 1:
-            got = ", ".join(f"{name} {size}" for name, size in sizes.items())
-            raise Error(f"a Transformer's sizes are all at least 1; got {got}")
-        if min(self.rotary_base, self.epsilon) <= 0:
-            raise Error(f"expected rotary_base and epsilon above 0; got {self.rotary_base:g} and {self.epsilon:g}")
-        for probability in (self.dropout, self.attention_dropout):
-            if probability is not None and not 0 <= probability < 1:
-                raise Error(f"dropout is a fraction from 0 to below 1; got {probability}")
-        channels = self.shared().channels
-        if POSITIONS[self.positions].turn is not None and channels % 2:
-            raise Error(f"rotary positions turn pairs of channels, and a head has {channels}; choose an even number")
+        require_sizes("Transformer", {name: getattr(self, name) for name in (*SIZES, "hidden")})
+        require_numbers(self.rotary_base, self.epsilon, self.dropout, self.attention_dropout)
+        require_pairs(self.positions, self.shared().channels)
 
     def shared(self) -> Heads:
         """How the heads share the width."""

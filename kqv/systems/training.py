@@ -11,7 +11,7 @@ from typing import Any
 from kqv.data.location import location_of
 from kqv.errors import Error
 from kqv.systems.changes import Changes
-from kqv.systems.source import ModelSource
+from kqv.systems.source import run_source
 from kqv.systems.system import Asked, Planned, System, Watcher, system_named
 from kqv.training import devices, launch
 from kqv.training.distributed import Group, joined
@@ -30,9 +30,7 @@ class Trained:
     @property
     def model(self) -> Any:
         """The trained model, as `kqv.load` gives it."""
-        return system_named(self.run.recipe.system).load(
-            ModelSource(str(self.run.path), self.run.path, self.run), False
-        )
+        return system_named(self.run.recipe.system).load(run_source(self.run), False)
 
 
 @dataclass(frozen=True)

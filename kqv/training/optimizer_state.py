@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from kqv.training.checkpoint import Checkpoint, Counters
+from kqv.training.launch import make_optimizer
 from kqv.training.optimizers import Optimizer
 from kqv.training.pace import set_pace
 from kqv.training.patience import Patience
 from kqv.training.plans import TrainingPlan
 from kqv.training.run import Run
+
+
+def optimizer_of(run: Run, model: nn.Module) -> Optimizer:
+    """A run's optimizer over its model, as the run's training left it: see `with_state`."""
+    return with_state(run, make_optimizer(model, run.recipe.training))
 
 
 def with_state(run: Run, optimizer: Optimizer) -> Optimizer:

@@ -20,8 +20,7 @@ from kqv.systems.digits.trained import load_network
 from kqv.systems.source import ModelSource
 from kqv.systems.system import TraceAsked, Traced, Watcher
 from kqv.trace.trace import Trace
-from kqv.training.launch import make_optimizer
-from kqv.training.optimizer_state import with_state
+from kqv.training.optimizer_state import optimizer_of
 from kqv.training.optimizers import Optimizer
 from kqv.training.run import Run
 
@@ -44,9 +43,9 @@ def trace_pictures(
 
 
 def load_for_tracing(run: Run) -> tuple[Recogniser, Optimizer]:
-    """A run's network and its optimizer with the state that training left, at the recipe's full learning rate."""
+    """A run's network, and its optimizer before the next step that training would make."""
     model = load_network(run)
-    return model, with_state(run, make_optimizer(model, run.recipe.training))
+    return model, optimizer_of(run, model)
 
 
 def as_batch(picture: Tensor, label: int) -> tuple[Tensor, Tensor]:

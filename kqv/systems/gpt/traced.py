@@ -16,8 +16,7 @@ from kqv.systems.source import ModelSource
 from kqv.systems.system import TraceAsked, Traced, Watcher
 from kqv.trace.trace import Trace
 from kqv.trace.views.words import visible
-from kqv.training.launch import make_optimizer
-from kqv.training.optimizer_state import with_state
+from kqv.training.optimizer_state import optimizer_of
 from kqv.training.optimizers import Optimizer
 from kqv.training.run import Run
 
@@ -48,7 +47,7 @@ def trace_text(model: GPT, ids: Tensor, optimizer: Optimizer | None = None, trai
 def load_text_for_tracing(run: Run) -> tuple[LoadedGPT, Optimizer]:
     """A run's GPT with its vocabulary, and its optimizer as `load_for_tracing`."""
     loaded = load_gpt(run)
-    return loaded, with_state(run, make_optimizer(loaded.model, run.recipe.training))
+    return loaded, optimizer_of(run, loaded.model)
 
 
 def trace(source: ModelSource, asked: TraceAsked, watcher: Watcher) -> Traced:
@@ -60,9 +59,7 @@ def trace(source: ModelSource, asked: TraceAsked, watcher: Watcher) -> Traced:
     if asked.label is not None:
         raise Error("--label says what a picture shows; the right next tokens of a text are its own")
     loaded = load_gpt_source(source)
-    optimizer = (
-        None if source.run is None else with_state(source.run, make_optimizer(loaded.model, source.run.recipe.training))
-    )
+    optimizer = None if source.run is None else optimizer_of(source.run, loaded.model)
     text = asked.input if asked.input is not None else _beginning(source, loaded.tokenizer, watcher)
     ids = loaded.tokenizer.encode_prompt(text)
     most = loaded.model.context + 1

@@ -1,0 +1,31 @@
+"""What every description of a Transformer has to fulfil, so that a model can be made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kqv.errors import Error
+from kqv.models.positions import POSITIONS
+
+
+def require_sizes(model: str, sizes: Mapping[str, int | None]) -> None:
+    """Raise `Error` unless every size that is given is at least 1; `model`: what it is a size of."""
+    given = {name: size for name, size in sizes.items() if size is not None}
+    if min(given.values()) < 1:
+        got = ", ".join(f"{name} {size}" for name, size in given.items())
+        raise Error(f"a {model}'s sizes are all at least 1; got {got}")
+
+
+def require_numbers(rotary_base: float, epsilon: float, *dropouts: float | None) -> None:
+    """Raise `Error` for a base or an epsilon that is not positive, and for a dropout outside of 0 to below 1."""
+    if min(rotary_base, epsilon) <= 0:
+        raise Error(f"expected rotary_base and epsilon above 0; got {rotary_base:g} and {epsilon:g}")
+    for probability in dropouts:
+        if probability is not None and not 0 <= probability < 1:
+            raise Error(f"dropout is a fraction from 0 to below 1; got {probability}")
+
+
+def require_pairs(positions: str, channels: int) -> None:
+    """Raise `Error` where positions turn pairs of channels, and a head has an odd number of them."""
+    if POSITIONS[positions].turn is not None and channels % 2:
+        raise Error(f"rotary positions turn pairs of channels, and a head has {channels}; choose an even number")
