@@ -36,6 +36,7 @@ VOCABULARY: dict[str, str] = {
     "joined": "queries, keys and values of all heads, side by side",
     "vocab": "tokens of the vocabulary",
     "source_vocab": "tokens of the source's vocabulary, where it has one of its own",
+    "type": "token types: which of two texts a token is of",
 }
 """Every dimension's name, with what it counts."""
 

@@ -70,7 +70,12 @@ class Attention(nn.Module):
 
         With a `BlockCache` x are the next positions, and they see all that it holds; a `ContextCache` keeps the keys
         and values of a context, which then are computed once. `present[batch, key]`: false where a key is padding.
+        Of a context with fewer rows each is asked by equally many rows of x in turn, as by so many more queries of it;
+        that goes without a mask.
         """
+        if context is not None and len(context) != len(x):
+            more = x.reshape(len(context), -1, x.shape[-1])
+            return self.forward(more, positions, context, cache, present).view(x.shape)
         queries, keys, values = self.ask(x, positions, cache) if context is None else self.ask_of(x, context, cache)
         queries = note("queries", queries, "batch head query channel")
         keys = note("keys", keys, f"batch {self.heads.key_head} key channel")

@@ -40,6 +40,21 @@ class BlockCache:
             earlier = self.keys[:, :, :before].clone(), self.values[:, :, :before].clone()
         return torch.cat((earlier[0], keys), -2), torch.cat((earlier[1], values), -2)
 
+    def select(self, rows: Tensor) -> None:
+        """Row `rows[i]` of the batch becomes row i, for as many rows as there are."""
+        self.keys, self.values = (self._selected(part, rows) for part in (self.keys, self.values))
+
+    def _selected(self, part: Tensor, rows: Tensor) -> Tensor:
+        """In memory position by position, so that what is filled lies together: such rows are copied four times as
+        fast."""
+        _, heads, positions, channels = part.shape
+        with unseen():
+            with torch.inference_mode(False):
+                room = part.new_empty(positions, len(rows), heads, channels)
+            filled = part[:, :, : self.length].permute(2, 0, 1, 3)
+            torch.index_select(filled, 1, rows, out=room[: self.length])
+            return room.permute(1, 2, 0, 3)
+
     def _make_room(self, filled: int) -> None:
         """Room for `length` positions at least, with the first `filled` as they were."""
         room = self.keys.shape[-2]
@@ -68,6 +83,12 @@ class ContextCache:
             raise Error("no gradient flows through a key-value cache; use it inside torch.no_grad()")
         self.kept = keys, values
 
+    def select(self, rows: Tensor) -> None:
+        """Row `rows[i]` of the batch becomes row i, for as many rows as there are."""
+        if self.kept is not None:
+            keys, values = self.kept
+            self.kept = keys.index_select(0, rows), values.index_select(0, rows)
+
     def clear(self) -> None:
         """Forget the context."""
         self.kept = None
@@ -77,17 +98,18 @@ class Cache:
     """A `BlockCache` for each block, all for the same texts, with room for up to `positions` tokens.
 
     Keys and values are `[batch, key_head, position, channel]` in every block; `heads` is how many heads of keys there
-    are, and keys that positions turn are kept turned. No gradient flows through a cache: it is for
-    generation (Shazeer 2019, Fast Transformer Decoding, section 2.4: incremental decoding).
+    are, and keys that positions turn are kept turned. At first there is room for `first` positions (None: `FIRST`). No
+    gradient flows through a cache: it is for generation (Shazeer 2019, Fast Transformer Decoding, section 2.4:
+    incremental decoding).
     """
 
     def __init__(
         self, blocks: int, batch: int, heads: int, positions: int, channels: int,
-        dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu", first: int | None = None,
     ) -> None:  # fmt: skip
         self.batch = batch
         self.positions = positions
-        first = min(positions, FIRST)
+        first = min(positions, first or FIRST)
         room = torch.zeros(blocks, 2, batch, heads, first, channels, dtype=dtype, device=device)
         self.blocks = [BlockCache(keys, values, positions) for keys, values in room]
 
@@ -100,6 +122,15 @@ class Cache:
         """Forget all positions; the memory stays for the next text."""
         for block in self.blocks:
             block.length = 0
+
+    def select(self, rows: Tensor) -> None:
+        """Text `rows[i]` becomes text i, for as many texts as there are rows: one may be left out, or go on in several
+        ways."""
+        if len(rows) == self.batch and torch.equal(rows, torch.arange(self.batch, device=rows.device)):
+            return
+        for block in self.blocks:
+            block.select(rows)
+        self.batch = len(rows)
 
     def check(self, ids: Tensor) -> None:
         """Raise unless the next `ids[batch, position]` fit: `DimensionError` for another batch, `Error` where there is

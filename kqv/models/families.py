@@ -1,4 +1,4 @@
-"""Families of models: the parts that make GPT-2, Llama or Qwen3, and which of them an architecture is.
+"""Families of models: the parts that make GPT-2, Llama, Qwen3 or BERT, and which of them an architecture is.
 
 A family says of every field of `Architecture` what it allows; what it does not speak of, it does not have. So a part
 that is new is of no family until one says so, and no model with it is exported as another.
@@ -137,8 +137,25 @@ QWEN3 = Family(
 )  # fmt: skip
 """Yang et al. 2025, Qwen3 Technical Report, section 2. (Its small models tie the head, the large ones do not.)"""
 
+BERT = Family(
+    "bert",
+    "BERT",
+    {
+        "positions": "learned", "block": "post-norm", "mask": "none", "norm": "layer", "epsilon": 1e-12,
+        "feed_forward": "gelu", "query_key_norm": False, "bias": True,
+    },
+    {
+        **FREE, "block": ("post-norm",), "score": ("dot",), "mask": ("none",), "normaliser": ("softmax",),
+        "positions": ("learned",), "norm": ("layer",), "feed_forward": ("gelu", "gelu-tanh", "relu"),
+        "query_key_norm": (False,), "key_heads": _own_keys, "channels": _shares_the_width,
+        "rotary_base": anything,  # nothing is turned
+        "bias": (True,), "attention_bias": (True,),
+    },
+)  # fmt: skip
+"""Devlin et al. 2019, BERT, section 3; an encoder, `kqv.models.bert`, and so none of the GPTs below."""
+
 FAMILIES: dict[str, Family] = {family.name: family for family in (GPT2, LLAMA, QWEN3)}
-"""All families by name."""
+"""All families of GPTs by name."""
 
 
 def family_of(architecture: Architecture) -> Family | None:

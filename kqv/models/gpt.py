@@ -9,13 +9,11 @@ from torch import Tensor, nn
 
 from kqv.errors import DimensionError, Error
 from kqv.models.architecture import Architecture
-from kqv.models.attention import Attention
-from kqv.models.blocks import BLOCKS, Block
 from kqv.models.cache import Cache
+from kqv.models.composed import block_of, last_norm_of
 from kqv.models.deviations import INITIALISATIONS
 from kqv.models.families import GPT2, family_of
-from kqv.models.feed_forward import FEED_FORWARD
-from kqv.models.layers import NORMS, Dropout, Embedding, Linear, Norm
+from kqv.models.layers import Dropout, Embedding, Linear
 from kqv.models.masks import MASKS
 from kqv.models.positions import POSITIONS
 from kqv.operations import add, cross_entropy, linear
@@ -45,8 +43,8 @@ class GPT(nn.Module):
         self.tokens = Embedding(vocab, chosen.width)
         self.positions = None if encoding.vectors is None else encoding.vectors(chosen.context, chosen.width)
         self.dropout = Dropout(chosen.dropout or 0.0)
-        self.blocks = nn.ModuleList(_block(chosen, written_out) for _ in range(chosen.blocks))
-        self.norm = None if BLOCKS[chosen.block].gives_normed else _norm(chosen)
+        self.blocks = nn.ModuleList(block_of(chosen, written_out) for _ in range(chosen.blocks))
+        self.norm = last_norm_of(chosen)
         self.unembedding = None if chosen.tied else Linear(chosen.width, vocab, bias=False)
         self.initialise()
 
@@ -143,24 +141,6 @@ class GPT(nn.Module):
         if ids.shape[1] > self.context:
             raise Error(f"the model reads at most {self.context} tokens at once (its context); got {ids.shape[1]}")
         return 0
-
-
-def _block(chosen: Architecture, written_out: bool) -> Block:
-    """One block of a resolved architecture."""
-    width, bias, dropout = chosen.width, chosen.bias, chosen.dropout or 0.0
-    turn, part = POSITIONS[chosen.positions].turn, FEED_FORWARD[chosen.feed_forward]
-    attention = Attention(
-        width, chosen.shared(), score=chosen.score, mask=chosen.mask, normaliser=chosen.normaliser,
-        turn=None if turn is None else turn(chosen.rotary_base), query_key_norm=chosen.query_key_norm,
-        epsilon=chosen.epsilon, bias=bool(chosen.attention_bias), dropout=dropout,
-        attention_dropout=chosen.attention_dropout, written_out=written_out,
-    )  # fmt: skip
-    fed = part.make(width, chosen.hidden or part.hidden(width), bias, dropout)
-    return BLOCKS[chosen.block](_norm(chosen), attention, _norm(chosen), fed)
-
-
-def _norm(chosen: Architecture) -> Norm:
-    return NORMS[chosen.norm](chosen.width, chosen.bias, chosen.epsilon)
 
 
 SPOKEN = {"rms": "RMS", "gelu": "GELU", "relu": "ReLU", "swiglu": "SwiGLU"}

@@ -32,6 +32,13 @@ class DecoderCache:
         """How many positions of the target every block has seen."""
         return self.own.length
 
+    def select(self, rows: Tensor, sources: Tensor | None = None) -> None:
+        """Text `rows[i]` becomes text i, and source `sources[i]` source i (None: the sources stay as they are)."""
+        self.own.select(rows)
+        if sources is not None:
+            for context in self.contexts:
+                context.select(sources)
+
 
 class Inputs(nn.Module):
     """√width·token vectors, and where they stand added; in training and decoding alike (Vaswani et al. 2017, 3.4)."""
@@ -158,8 +165,15 @@ class Transformer(nn.Module):
     def decode(
         self, target: Tensor, encoded: Tensor, present: Tensor | None = None, cache: DecoderCache | None = None
     ) -> Tensor:
-        """Logits `[batch, position, vocab]` from what `encode` gave; with a cache the ids are the next ones."""
-        self._check("target", target, len(encoded), 0 if cache is None else cache.length)
+        """Logits `[batch, position, vocab]` from what `encode` gave; with a cache the ids are the next ones.
+
+        With a cache `encoded` and `present` may have fewer rows: each is then the source of equally many targets, which
+        stand one below the other, as in beam search.
+        """
+        batch = len(encoded)
+        if cache is not None and batch and target.dim() and not target.shape[0] % batch:
+            batch = target.shape[0]
+        self._check("target", target, batch, 0 if cache is None else cache.length)
         if cache is not None:
             cache.own.check(target)
         vectors = self.tokens(note("ids", target, "batch position"))
@@ -175,12 +189,24 @@ class Transformer(nn.Module):
         targets = note("targets", targets, "batch position")
         return note("cost", cross_entropy(logits, targets, smoothing=smoothing, ignored=padding), "", symbol="C")
 
-    def new_cache(self, batch: int) -> DecoderCache:
-        """An empty cache for decoding so many texts, each up to the context."""
+    def new_cache(self, batch: int, first: int | None = None) -> DecoderCache:
+        """An empty cache for decoding so many texts, each up to the context; at first with room for `first` tokens."""
         weight, heads = self.tokens.weight, self.architecture.shared()
         blocks = len(self.decoder.blocks)
-        own = Cache(blocks, batch, heads.key_heads, self.context, heads.channels, weight.dtype, weight.device)
+        sizes = blocks, batch, heads.key_heads, self.context, heads.channels
+        own = Cache(*sizes, weight.dtype, weight.device, first)
         return DecoderCache(own)
+
+    def describe(self) -> str:
+        """What it is, in a few words: `a Transformer with 4 + 4 blocks (post-norm), 4 heads, 128 wide, vocab 4,096`."""
+        chosen = self.architecture
+        vocabulary = f"{self.vocab:,}"
+        if self.source_tokens is not None:
+            vocabulary = f"{self.source_vocab:,} and {self.vocab:,}"
+        return (
+            f"a Transformer with {chosen.encoder_blocks} + {chosen.decoder_blocks} blocks ({chosen.block}), "
+            f"{chosen.heads} heads, {chosen.width} wide, vocab {vocabulary}"
+        )
 
     def _check(self, name: str, ids: Tensor, batch: int, before: int) -> None:
         if ids.dim() != 2 or ids.shape[0] != batch:

@@ -27,6 +27,7 @@ from kqv.operations.silu import silu
 from kqv.operations.sinusoidal import sinusoidal
 from kqv.operations.softmax import softmax
 from kqv.operations.squared_error import squared_error
+from kqv.operations.symmetric_divergence import symmetric_divergence
 from kqv.operations.tanh import tanh
 
 # fmt: off
@@ -37,7 +38,7 @@ OPERATIONS: dict[str, Operation] = {
         sigmoid, tanh, relu, gelu, gelu_tanh, silu,
         mask, softmax, attention, layer_norm, rms_norm, dropout,
         embedding, sinusoidal, rotary,
-        squared_error, binary_cross_entropy, cross_entropy, argmax,
+        squared_error, binary_cross_entropy, cross_entropy, symmetric_divergence, argmax,
     )
 }
 """All operations by name; tests, the formula page and the lab read this table."""
@@ -46,5 +47,5 @@ __all__ = [
     "OPERATIONS", "Operation", "Pair", "add", "argmax", "attention", "binary_cross_entropy", "convolution",
     "cross_entropy", "draw_mask", "dropout", "embedding", "gelu", "gelu_tanh", "layer_norm", "linear", "mask",
     "matmul", "max_pooling", "multiply", "relu", "rms_norm", "rotary", "scale", "sigmoid", "silu", "sinusoidal",
-    "softmax", "squared_error", "tanh",
+    "softmax", "squared_error", "symmetric_divergence", "tanh",
 ]

@@ -81,7 +81,8 @@ def _fastest(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None, 
 def cpu_forward(
     query: Tensor, key: Tensor, value: Tensor, allowed: Tensor | None = None, *, causal: bool = True
 ) -> tuple[Tensor, Saved]:
-    query, key, value = (_with_rows_together(tensor) for tensor in (query, key, value))
+    given = query.dtype
+    query, key, value = (_with_rows_together(_single(tensor)) for tensor in (query, key, value))
     # the kernel's own causal mask counts from the first key; ours ends at the last one, and that differs unless square
     square = causal and allowed is None and query.shape[-2] == key.shape[-2]
     seen = None if square else _seen_keys(query, key, allowed, causal)
@@ -91,7 +92,12 @@ def cpu_forward(
     output, logsumexp = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         query, key, value, 0.0, square, attn_mask=penalty
     )
-    return output, (query, key, value, output, logsumexp, square, penalty)
+    return output.to(given), (query, key, value, output, logsumexp, square, penalty)
+
+
+def _single(x: Tensor) -> Tensor:
+    """In half precision the kernel's backward pass takes five times as long, so it computes in single precision."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def _with_rows_together(x: Tensor) -> Tensor:
@@ -102,9 +108,9 @@ def _with_rows_together(x: Tensor) -> Tensor:
 def cpu_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
     query, key, value, output, logsumexp, square, penalty = saved
     found = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
-        gradient, query, key, value, output, logsumexp, 0.0, square, attn_mask=penalty
+        gradient.to(query.dtype), query, key, value, output, logsumexp, 0.0, square, attn_mask=penalty
     )
-    return *found, None
+    return *(part.to(gradient.dtype) for part in found), None
 
 
 def cuda_forward(

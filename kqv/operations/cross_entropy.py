@@ -104,13 +104,14 @@ def _log_probability(rows: Tensor, aims: Tensor) -> Tensor:
 
 def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
     log_probabilities, aims, counted, count, smoothing, shape = saved
-    at_target = log_probabilities.gather(1, aims).expm1()
-    errors = log_probabilities.exp()
-    if smoothing:
-        errors -= smoothing / shape[-1]
-        at_target += smoothing * (1 - 1 / shape[-1])
-    errors.scatter_(1, aims, at_target)
-    return errors.mul_((gradient / count) * counted.unsqueeze(1)).reshape(shape), None
+    classes = shape[-1]
+    factor = (gradient / count) * counted.unsqueeze(1)
+    # ∂C/∂log p[k] = −smoothing/classes of each class, and −(1 − smoothing) of the target
+    received = (factor * (-smoothing / classes)).repeat(1, classes)
+    received.scatter_(1, aims, factor * (smoothing - 1 - smoothing / classes))
+    errors = torch._log_softmax_backward_data(received, log_probabilities, 1, log_probabilities.dtype)
+    at_target = log_probabilities.gather(1, aims).expm1() + smoothing * (1 - 1 / classes)
+    return errors.scatter_(1, aims, at_target * factor).reshape(shape), None
 
 
 def _counted(call: Call) -> tuple[Array, Array]:

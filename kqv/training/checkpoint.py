@@ -1,8 +1,8 @@
 """Checkpoints: everything that a training run needs to resume bit-identically, in one safetensors file.
 
-One file, replaced in one step, so that a kill at any moment leaves a whole checkpoint. Tensors are the weights, the
-states of the optimizer, of the task and of the random generators; counters stand as JSON in the header. Nothing is ever
-pickled.
+One file, replaced in one step, so that a kill at any moment leaves a whole checkpoint. Tensors are training's own
+weights, the states of their average, of the optimizer, of the task and of the random generators; counters stand as JSON
+in the header. Nothing is ever pickled.
 """
 
 from __future__ import annotations
@@ -45,11 +45,12 @@ class Checkpoint:
     random: Tensors
     losses: Tensor
     task: Tensors = field(default_factory=dict)
+    average: Tensors = field(default_factory=dict)
 
     def write(self, path: Path, run: str | None = None, directory: Directory | None = None) -> None:
         """Write it atomically, as that of the `run` of an identity; errors as of `kqv.tensors.write_tensors`."""
         tensors = {"losses": self.losses}
-        for part in ("model", "optimizer", "random", "task"):
+        for part in ("model", "optimizer", "random", "task", "average"):
             tensors |= {f"{part}/{name}": tensor for name, tensor in getattr(self, part).items()}
         write_tensors(path, tensors, self.counters.model_dump(mode="json"), run, directory)
 
@@ -71,6 +72,7 @@ class Checkpoint:
             random=_under("random/", tensors),
             losses=tensors["losses"],
             task=_under("task/", tensors),
+            average=_under("average/", tensors),
         )
 
 

@@ -13,7 +13,7 @@ from kqv.files.temporary import new_file
 from kqv.tensors import Tensors, write_tensors
 from kqv.training.checkpoint import Checkpoint
 from kqv.training.lines import Line, measurement, sample, written
-from kqv.training.run import BEST, CHECKPOINT, CONFIG, MADE, METRICS, MODEL, SAMPLES, UNFINISHED, Config, Run
+from kqv.training.run import BEST, CHECKPOINT, CONFIG, MADE, METRICS, MODEL, SAMPLES, TEACHER, UNFINISHED, Config, Run
 
 
 class HeldRun:
@@ -29,7 +29,9 @@ class HeldRun:
 
     def remember_descriptions(self) -> None:
         """Remember the files that do not change while training, to write them again should they be removed."""
-        names = [name for name in self.directory.names() if name.endswith(".json") and name[0] != "."]
+        names = [
+            name for name in self.directory.names() if name == TEACHER or (name.endswith(".json") and name[0] != ".")
+        ]
         contents = {name: self.directory.read(name) for name in names}
         self._descriptions = {name: content for name, content in contents.items() if content is not None}
 
@@ -39,7 +41,7 @@ class HeldRun:
         self.remember_descriptions()
 
     def write_weights(self, weights: Tensors, best: bool = False) -> None:
-        """Write the last weights, or those with the lowest validation loss; and again what was removed of the files
+        """Write the last weights, or those with the best validation score; and again what was removed of the files
         that a run cannot be used without."""
         found = self.directory.names()
         for name in self._descriptions.keys() - set(found):

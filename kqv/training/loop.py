@@ -15,9 +15,11 @@ from torch import Tensor
 from kqv.data.text.tokens import Advance
 from kqv.errors import Error, RunError
 from kqv.memory import keep_freed_memory
-from kqv.tensors import all_finite, put_weights, weights_of
+from kqv.tensors import all_finite, put_weights
 from kqv.threads import threads_for
 from kqv.training.audience import Audience
+from kqv.training.averaging import make_average
+from kqv.training.best import goodness, require_score
 from kqv.training.checkpoint import Checkpoint, Counters
 from kqv.training.distributed import ALONE, Group
 from kqv.training.optimizers import Optimizer
@@ -61,7 +63,9 @@ class Trainer:
     ) -> None:  # fmt: skip
         if plan.steps is None:
             raise ValueError("the plan's steps are not resolved")
+        require_score(plan.best_by, task.scores)
         self.task, self.optimizer, self.plan, self.run, self.group = task, optimizer, plan, run, group
+        self.average = make_average(task.model, plan)
         self.storage = Storage(run, checkpoint_seconds)
         self.audience = Audience(listener if group.is_first else None, task.size)
         self.steps = plan.steps
@@ -72,7 +76,7 @@ class Trainer:
         self.due = False  # the step is made, and has yet to be measured
         self.best: float | None = None
         self.lengthened = 0  # how often the run was given another number of steps
-        self.patience = Patience(plan.early_stopping, plan.halvings)
+        self.patience = Patience(plan.early_stopping, plan.halvings, plan.best_by)
         self.also: Callable[[dict[str, Any]], None] | None = None  # told of each measurement, as metrics.jsonl is
         self._losses: list[Tensor] = []  # since the last report
         self._began = 0.0
@@ -141,6 +145,7 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.step += 1
+        self.average.after_step(self.step)
         loss = self.group.mean(loss.detach())
         self._losses.append(loss)
         self.audience.add(loss)
@@ -159,9 +164,10 @@ class Trainer:
         scored = last or self.step % self.task.evaluate_every == 0
         if scored:
             self.due = True
-            with self.audience.pause(), torch.no_grad():
-                scores, over_all = self._evaluate(asked)
-            with self.audience.pause():
+            self.average.before_evaluation(self.step)
+            with self.audience.pause(), self.average.in_use():
+                with torch.no_grad():
+                    scores, over_all = self._evaluate(asked)
                 monitored = self.task.monitor()
         if loss is not None:
             self._losses = []
@@ -172,7 +178,7 @@ class Trainer:
                 self._record({f"validation_{name}": score for name, score in over_all.items()})
             self.patience.see(scores)
             if self.plan.keep_best:
-                self._keep_best(scores["loss"])
+                self._keep_best(scores)
             self.scores = over_all or scores
             self.due = False
         return scored
@@ -210,14 +216,16 @@ class Trainer:
                 if self.also is not None:
                     self.also(content)
 
-    def _keep_best(self, loss: float) -> None:
-        """Write the weights with the lowest validation loss so far."""
-        if self.best is not None and loss >= self.best:
+    def _keep_best(self, scores: dict[str, float]) -> None:
+        """Write the weights if no evaluation before had a score as good as theirs."""
+        name = self.plan.best_by or "loss"
+        score = scores[name]
+        if self.best is not None and goodness(score, name) <= goodness(self.best, name):
             return
-        weights = weights_of(self.task.model)
+        weights = self.average.weights
         if not all_finite(weights):
             raise self._diverged("the weights are not finite")
-        self.best = loss
+        self.best = score
         if self.group.is_first:
             with self.audience.pause(), self.storage.writing() as files:
                 files.write_weights(weights, best=True)
@@ -226,7 +234,7 @@ class Trainer:
         """Let the model write a little, for who watches and for samples.jsonl."""
         if not self.plan.sample_tokens or not self.group.is_first or not isinstance(self.task, Sampling):
             return
-        with self.audience.pause():
+        with self.audience.pause(), self.average.in_use():
             text = self.task.sample(self.plan.sample_tokens)
             if not text:  # the text ended at once
                 return
@@ -240,9 +248,10 @@ class Trainer:
         In this order a kill between the two leaves weights that are newer than the checkpoint, and resuming writes them
         again. `Diverged` when weights or losses are NaN or infinite: such a state is never saved.
         """
-        weights, optimizer = weights_of(self.task.model), self.optimizer.state()
+        own, weights, average = self.average.own, self.average.weights, self.average.state()
+        optimizer = self.optimizer.state()
         losses = torch.stack(self._losses) if self._losses else torch.empty(0)
-        if not all_finite({**weights, **optimizer, "losses": losses}):
+        if not all(map(all_finite, (own, weights, average, optimizer, {"losses": losses}))):
             raise self._diverged("the weights or the loss are not finite")
         task = self.task.state() if isinstance(self.task, Remembering) else {}
         random, counters = random_state(self.group.device, self.group)
@@ -254,7 +263,7 @@ class Trainer:
                         step=self.step, seconds=self.seconds, scores=self.scores, random=counters,
                         patience=self.patience.state, best=self.best, due=self.due, lengthened=self.lengthened,
                     ),
-                    weights, optimizer, random, losses, task,
+                    own, optimizer, random, losses, task, average,
                 ))  # fmt: skip
         self.storage.note_saved(self.step)
 
@@ -265,6 +274,7 @@ class Trainer:
         """
         path, counters = self.run.checkpoint_file, checkpoint.counters
         put_weights(self.task.model, checkpoint.model, str(path))
+        self.average.restore(checkpoint.average, str(path))
         self.optimizer.restore(checkpoint.optimizer, str(path))
         if isinstance(self.task, Remembering):
             self.task.restore(checkpoint.task, str(path))

@@ -31,7 +31,7 @@ def with_state(run: Run, optimizer: Optimizer) -> Optimizer:
         return optimizer
     checkpoint = Checkpoint.read(run.checkpoint_file, run.identity)
     optimizer.restore(checkpoint.optimizer, str(run.checkpoint_file))
-    patience = Patience(plan.early_stopping, plan.halvings)
+    patience = Patience(plan.early_stopping, plan.halvings, plan.best_by)
     patience.state = checkpoint.counters.patience
     assert plan.steps is not None
     set_pace(optimizer, plan, min(checkpoint.counters.step, plan.steps - 1), patience)
@@ -50,6 +50,11 @@ def _which(counters: Counters, steps: int, stopped_early: bool) -> str:
 
 def _whose_gradient(plan: TrainingPlan) -> str:
     """A trace has the gradient of what is traced; training takes that of a batch."""
+    if plan.average != "none":
+        return (
+            "it is shown from the run's averaged weights and its gradient is that of the example traced here, where "
+            "training continues from its own weights with the mean over a batch"
+        )
     if plan.batch == 1:
         return "the gradient is that of the example traced here"
     return f"the gradient is that of the example traced here alone, where training takes the mean over {plan.batch:,}"

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from pydantic import FiniteFloat, NonNegativeInt
 
+from kqv.training.best import goodness, stopping_score
 from kqv.training.plans import Plan
 
 
 class PatienceState(Plan):
-    """What has to be remembered between two evaluations: the best score so far, and how long ago it was."""
+    """What has to be remembered between two evaluations: the best score so far (its negative, where less is better),
+    and how long ago it was."""
 
     best: FiniteFloat | None = None
     waited: NonNegativeInt = 0
@@ -21,16 +23,17 @@ class Patience:
     """Over after so many evaluations without a better score; with `halvings`, the learning rate is halved so often
     before (Nielsen ch. 3, "How to choose a neural network's hyper-parameters?"). Without a number it is never over.
 
-    The score is the accuracy where there is one, else the loss.
+    The score is the one of `best_by`; where none is chosen the accuracy if there is one, else the loss.
     """
 
-    def __init__(self, evaluations: int | None, halvings: int = 0) -> None:
-        self.evaluations, self.halvings = evaluations, halvings
+    def __init__(self, evaluations: int | None, halvings: int = 0, best_by: str | None = None) -> None:
+        self.evaluations, self.halvings, self.best_by = evaluations, halvings, best_by
         self.state = PatienceState()
 
     def see(self, scores: Mapping[str, float]) -> None:
         """Take note of an evaluation's scores."""
-        score, state = scores["accuracy"] if "accuracy" in scores else -scores["loss"], self.state
+        name, state = stopping_score(scores, self.best_by), self.state
+        score = goodness(scores[name], name)
         if state.best is None or score > state.best:
             self.state = state.model_copy(update={"best": score, "waited": 0})
         elif self.evaluations and state.waited + 1 >= self.evaluations and state.halved < self.halvings:

@@ -19,18 +19,21 @@ class Plan(BaseModel):
 class TrainingPlan(Plan):
     """How to train: the optimizer and its schedule, batches, length and seed. `steps` rules over `epochs`.
 
-    `muon` is for the matrices of hidden layers: `learning_rate` and `momentum` (0.95 if none is given) are its own,
-    all other parameters learn by AdamW with `adamw_learning_rate`. `weight_decay` and `l1` are the textbook's λ/n
-    and λ₁/n; they take all that has two axes or more, embeddings too. `early_stopping`: after so many evaluations
-    without a new best the learning rate is halved (`halvings` times), then training stops. `monitor`: what is
-    measured beside the validation set: the training set's scores, and the size of the gradient by layer.
-    `evaluate_every`: so many steps lie between evaluations (None: an epoch). `evaluation_tokens`: of a long validation
-    text, how many tokens are scored while training (None: the usual number). `most_epochs`: where a time is given
-    instead of steps, no more than this. `accumulation`: in so many parts a batch is computed, to save memory.
-    `decay`: a trapezoid falls over this last share of the steps. `keep_best`: the weights with the lowest
-    validation loss are kept beside the last. Of texts alone: `sample_tokens`, so many the model writes at each
-    evaluation; `precision` of the products in a step (weights stay float32); `compile` the model by PyTorch's
-    compiler.
+    `muon` is for the matrices of hidden layers: `learning_rate` and `momentum` (0.95 if none is given) are its own, all
+    other parameters learn by AdamW with `adamw_learning_rate`. `weight_decay` and `l1` are the textbook's λ/n and λ₁/n;
+    they take all that has two axes or more, embeddings too. `early_stopping`: after so many evaluations without a new
+    best the learning rate is halved (`halvings` times), then training stops. `monitor`: what is measured beside the
+    validation set: the training set's scores, and the size of the gradient by layer. `evaluate_every`: so many steps
+    lie between evaluations (None: an epoch). `evaluation_tokens`: of a long validation text, how many tokens are scored
+    while training (None: the usual number). `most_epochs`: where a time is given instead of steps, no more than this.
+    `accumulation`: in so many parts a batch is computed, to save memory. `decay`: a trapezoid falls over this last
+    share of the steps. `average`: what is scored and used is not the last weights, but their mean over the steps
+    ("ema", with `average_decay`) or over the last `average_last` evaluations ("last"); see `kqv.training.averaging`.
+    `keep_best`: the weights with the best validation score are kept beside the last. `best_by`: which score, a name
+    that the model's evaluation gives, such as "accuracy" or "bleu"; it decides on `keep_best` (None: the loss) and on
+    early stopping (None: the accuracy where there is one, else the loss). Of texts alone: `sample_tokens`, so many the
+    model writes at each evaluation; `precision` of the products in a step (weights stay float32); `compile` the model
+    by PyTorch's compiler.
     """
 
     optimizer: str = "adamw"
@@ -52,9 +55,13 @@ class TrainingPlan(Plan):
     accumulation: PositiveInt = 1
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     compile: bool = False
+    average: Literal["none", "ema", "last"] = "none"
+    average_decay: float = Field(default=0.999, ge=0, lt=1)
+    average_last: PositiveInt = 10
     evaluate_every: PositiveInt | None = None
     evaluation_tokens: PositiveInt | None = None
     keep_best: bool = False
+    best_by: str | None = None
     sample_tokens: int = Field(default=0, ge=0)
     epochs: float | None = Field(default=None, gt=0)
     most_epochs: float | None = Field(default=None, gt=0)

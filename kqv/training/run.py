@@ -2,9 +2,11 @@
 
 config.json              recipe, seed, versions, fingerprint of the data; written last, so what has it is whole
 classes.json             of digits: names of the classes, rows and columns of the pictures
-tokenizer.json           of texts: the vocabulary
-model.safetensors        the weights
-best.safetensors         where the recipe keeps them, the weights that had the lowest validation loss
+tokenizer.json           of texts: the vocabulary; of translations, the target's or a joint one
+source-tokenizer.json    of translations: the source's vocabulary, where it is another one
+teacher.txt              of translations, where it has teachers: what these made of each training sentence, a line each
+model.safetensors        the weights; averaged, where the recipe wants that
+best.safetensors         where the recipe keeps them, the weights that had the best validation score
 checkpoint.safetensors   what is needed to resume bit-identically
 metrics.jsonl            one line a measurement
 samples.jsonl            of texts: what the model wrote at each evaluation, where the recipe wants it
@@ -33,21 +35,21 @@ from kqv.training.parsing import parsed, read_json
 from kqv.training.plans import AnyRecipe, Plan, Recipe
 
 FORMAT = 2  # 1 had no checksums
-CONFIG, CLASSES, TOKENIZER, MODEL, BEST, CHECKPOINT, METRICS, SAMPLES = (
-    "config.json", "classes.json", "tokenizer.json", "model.safetensors", "best.safetensors", "checkpoint.safetensors",
-    "metrics.jsonl", "samples.jsonl",
+CONFIG, CLASSES, TOKENIZER, SOURCE_TOKENIZER, TEACHER, MODEL, BEST, CHECKPOINT, METRICS, SAMPLES = (
+    "config.json", "classes.json", "tokenizer.json", "source-tokenizer.json", "teacher.txt", "model.safetensors",
+    "best.safetensors", "checkpoint.safetensors", "metrics.jsonl", "samples.jsonl",
 )  # fmt: skip
 UNFINISHED = "new-run"  # of a temporary file of this name, as long as a run is made
-MADE = (CLASSES, TOKENIZER, MODEL, CHECKPOINT)  # before config.json
+MADE = (CLASSES, TOKENIZER, SOURCE_TOKENIZER, TEACHER, MODEL, CHECKPOINT)  # before config.json
 RUNS = Path("runs")
-MAKE_ONE = "make one with: kqv train digits, or kqv train gpt"
+MAKE_ONE = "make one with: kqv train digits, kqv train translate or kqv train gpt"
 
 Kind = TypeVar("Kind", bound=Recipe)
 
 
 class DataFacts(Plan):
     """Which data a run was trained on: how many examples (of texts: tokens) each split has, and a fingerprint of all;
-    `vocabulary`: of texts, the fingerprint of the tokenizer."""
+    `vocabulary`: of texts, the fingerprint of the tokenizer. `batches`: of sentence pairs, how many make an epoch."""
 
     name: str
     train: int
@@ -55,6 +57,7 @@ class DataFacts(Plan):
     test: int
     sha256: str
     vocabulary: str = ""
+    batches: int = 0
 
 
 class Lengthened(Plan):
@@ -162,17 +165,27 @@ class Run:
         return self.path / TOKENIZER
 
     @property
+    def source_tokenizer_file(self) -> Path:
+        """A translator's vocabulary for what it reads, where that is another one than for what it writes."""
+        return self.path / SOURCE_TOKENIZER
+
+    @property
+    def teacher_file(self) -> Path:
+        """What a translator's teachers made of the training sentences, a line each."""
+        return self.path / TEACHER
+
+    @property
     def model_file(self) -> Path:
         """The weights."""
         return self.path / MODEL
 
     @property
     def best_file(self) -> Path:
-        """The weights that had the lowest validation loss, where the recipe keeps them."""
+        """The weights that had the best validation score, where the recipe keeps them."""
         return self.path / BEST
 
     def weights_file(self, best: bool = False) -> Path:
-        """The last weights, or those with the lowest validation loss; `RunError` where the run has none of these."""
+        """The last weights, or those with the best validation score; `RunError` where the run has none of these."""
         if best and not _is_file(self.best_file):
             raise RunError(
                 f"{self.path} has no {BEST}: its recipe keeps the last weights alone, or it was not scored yet"

@@ -26,6 +26,10 @@ class Task(Protocol):
     def model(self) -> nn.Module:
         """What learns."""
 
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """What an evaluation gives that the best can be chosen by, `loss` among them."""
+
     def size(self, step: int) -> int:
         """How many examples step number `step` (from 0) sees, in all processes together."""
 

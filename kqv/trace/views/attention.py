@@ -47,6 +47,11 @@ class Attention:
         return f"block {found[1]}" if found else self.module.removesuffix(".attention")
 
     @property
+    def is_of_one_text(self) -> bool:
+        """Whether queries and keys are positions of one text; those of cross-attention are not."""
+        return self.queries == self.keys and not self.module.endswith("cross_attention")
+
+    @property
     def heads(self) -> int:
         """How many there are."""
         return int(self.weights.shape[0])
@@ -80,6 +85,16 @@ class Attended:
         """Whether it is the text's first word, on which attention rests that finds nothing better."""
         return self.keys.start == 0
 
+    @property
+    def is_itself(self) -> bool:
+        """Whether it is the word that asks; in another text a word at its position is not."""
+        return self.attention.is_of_one_text and self.query in self.keys
+
+    @property
+    def rests(self) -> bool:
+        """Whether the weight goes to the text's first word or to the word itself; in another text none does."""
+        return self.attention.is_of_one_text and (self.is_first or self.is_itself)
+
 
 @dataclass(frozen=True, eq=False)
 class AttendedWord:
@@ -97,27 +112,23 @@ class AttendedWord:
     def by_head(self) -> list[Attended]:
         """For each head its strongest word besides the first and itself (or of these, where there is no other)."""
         best: dict[tuple[str, int], Attended] = {}
-        for row in sorted(self.rows, key=lambda row: (self.rests(row), -row.weight)):
+        for row in sorted(self.rows, key=lambda row: (row.rests, -row.weight)):
             best.setdefault((row.attention.module, row.head), row)
         return sorted(best.values(), key=lambda row: -row.weight)
 
     def varied(self, count: int) -> list[Attended]:
         """So many heads to look at, strongest first: for each word the head that gives it most, then the strongest of
         the others."""
-        ordered = sorted(self.rows, key=lambda row: (self.rests(row), -row.weight))
+        ordered = sorted(self.rows, key=lambda row: (row.rests, -row.weight))
         best: dict[range, Attended] = {}
         for row in ordered:
-            if not self.rests(row):
+            if not row.rests:
                 best.setdefault(row.keys, row)
         chosen: dict[tuple[str, int], Attended] = {}
         for row in [*sorted(best.values(), key=lambda row: -row.weight), *self.by_head]:
             if len(chosen) < count:
                 chosen.setdefault((row.attention.module, row.head), row)
         return sorted(chosen.values(), key=lambda row: -row.weight)
-
-    def rests(self, row: Attended) -> bool:
-        """Whether a weight goes to the first word or to the word itself."""
-        return row.is_first or row.query in row.keys
 
     def of_head(self, row: Attended) -> list[Attended]:
         """All that one row's head gives, strongest first."""
@@ -214,12 +225,12 @@ def attended_text(found: AttendedWord, width: int | None = None, heads: int = 20
     for name, row in zip(wheres, shown, strict=True):
         others = found.of_head(row)
         first = sum(other.weight for other in others if other.is_first)
-        own = sum(other.weight for other in others if row.query in other.keys)
+        own = sum(other.weight for other in others if other.is_itself)
         line = (
             f"{name:>{where}}  {row.head:>4}  {_cut(row.word, room):<{to}}  {row.weight:6.2f}  {_bar(row.weight)}"
             f"  {first:5.2f}  {own:6.2f}"
         )
-        then = [other for other in others if other is not row and not found.rests(other)][:1]
+        then = [other for other in others if other is not row and not other.rests][:1]
         rest = "".join(f"  {_cut(other.word, room)} {other.weight:.2f}" for other in then if other.weight >= 0.005)
         lines.append(line + rest if len(line + rest) <= width else line)
     if len(strongest) > len(shown):
