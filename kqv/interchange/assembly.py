@@ -13,8 +13,9 @@ from torch import Tensor
 from kqv.data.text.tokenizers import Tokenizer
 from kqv.errors import DataError, Error
 from kqv.interchange.configs import architecture_in, family_in
-from kqv.interchange.tensor_names import HEAD, MODULES, PASSED_OVER, PREFIXES, Entry, entries
+from kqv.interchange.tensor_names import HEAD, MODULES, PREFIXES, Entry, entries, stored_names
 from kqv.models.architecture import Architecture
+from kqv.models.bert import BERT
 from kqv.models.gpt import GPT
 from kqv.tensors import all_finite
 
@@ -50,15 +51,15 @@ def assemble(config: Mapping[str, Any], source: Source, tokenizer: Tokenizer | N
     Rows of the table of tokens past the tokenizer's last one are padding, and left out.
     Raises `DataError` that says what is missing, damaged, of another shape, or not to be had here.
     """
-    with _said_of(source):
+    with said_of(source):
         family = family_in(config).name
         vocab, architecture = architecture_in(config)
-    _check_blocks(architecture.blocks, source)
+    check_blocks(architecture.blocks, source)
     if architecture.tied and _has_own_head(source, family):
         architecture = replace(architecture, tied=False)
-    with _said_of(source):
+    with said_of(source):
         model = _without_numbers(vocab, architecture)
-    tensors = _read_tensors(source, family, model)
+    tensors = read_tensors(source, family, model)
     if tokenizer is not None and tokenizer.size != vocab:
         tensors = _without_padding(tensors, vocab, tokenizer.size, source)
         model = _without_numbers(tokenizer.size, architecture)
@@ -67,7 +68,7 @@ def assemble(config: Mapping[str, Any], source: Source, tokenizer: Tokenizer | N
 
 
 @contextmanager
-def _said_of(source: Source) -> Iterator[None]:
+def said_of(source: Source) -> Iterator[None]:
     """Say in every error which file describes the model."""
     try:
         yield
@@ -77,7 +78,7 @@ def _said_of(source: Source) -> Iterator[None]:
         raise DataError(f"{source.described_in} is damaged: {failure}") from None
 
 
-def _check_blocks(blocks: int, source: Source) -> None:
+def check_blocks(blocks: int, source: Source) -> None:
     """Raise `DataError` for more blocks than there are tensors, before so many are made."""
     if blocks > len(source.names()):
         raise DataError(
@@ -102,16 +103,19 @@ def _without_numbers(vocab: int, architecture: Architecture) -> GPT:
         return GPT(vocab, architecture)
 
 
-def _read_tensors(source: Source, family: str, model: GPT) -> dict[str, Tensor]:
-    """Our tensors by name, each put together from theirs."""
-    stored = {name.removeprefix(PREFIXES[family]): name for name in source.names() if not name.endswith(PASSED_OVER)}
+def read_tensors(source: Source, family: str, model: GPT | BERT) -> dict[str, Tensor]:
+    """Our tensors by name, each put together from theirs.
+
+    Raises `DataError` for one that is missing, not spoken of, of another shape, or has numbers that are none.
+    """
+    stored = stored_names(family, source.names())
     wanted = list(entries(family, model))
     used = {name for entry in wanted for name in entry.theirs}
     for name in sorted(used - stored.keys()):
         raise DataError(
             f"{source.origin} lacks the tensor {name}, which its {source.description} speaks of; fetch it again"
         )
-    if model.unembedding is None:
+    if "unembedding.weight" not in model.state_dict():
         stored.pop(HEAD, None)  # a copy of the table
     for name in sorted(stored.keys() - used):
         raise DataError(

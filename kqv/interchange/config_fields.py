@@ -24,7 +24,8 @@ HARMLESS: Mapping[str, tuple[str, ...]] = {
     ),
     "what a call gives back beside the logits": ("return_dict", "output_hidden_states", "output_attentions"),
     "training alone: dropout, first weights": (
-        "resid_pdrop", "embd_pdrop", "attn_pdrop", "attention_dropout", "initializer_range",
+        "resid_pdrop", "embd_pdrop", "attn_pdrop", "attention_dropout", "initializer_range", "hidden_dropout_prob",
+        "attention_probs_dropout_prob", "classifier_dropout",
     ),
     "the vocabulary's, which its own files say": (
         "bos_token_id", "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "tokenizer_class",
@@ -53,10 +54,15 @@ _ROTARY_USED = (
     "head_dim", "max_position_embeddings", "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters",
     "attention_bias", "layer_types", "tie_word_embeddings",
 )  # fmt: skip
+_BERT_USED = (
+    "vocab_size", "type_vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
+    "max_position_embeddings", "layer_norm_eps", "hidden_act",
+)  # fmt: skip
 USED: Mapping[str, tuple[str, ...]] = {
     "gpt2": ("model_type", "architectures", *_GPT2_USED),
     "llama": ("model_type", "architectures", "mlp_bias", *_ROTARY_USED),
     "qwen3": ("model_type", "architectures", "sliding_window", "max_window_layers", *_ROTARY_USED),
+    "bert": ("model_type", "architectures", *_BERT_USED, "tie_word_embeddings"),
 }
 """Fields that are read, by family; Qwen3's windows are of no effect as long as `use_sliding_window` is false."""
 
@@ -68,6 +74,10 @@ EXPECTED: Mapping[str, Mapping[str, tuple[Any, ...]]] = {
     },
     "llama": {**_ROTARY_EXPECTED, "pretraining_tp": (1, None)},
     "qwen3": {**_ROTARY_EXPECTED, "use_sliding_window": (False, None)},
+    "bert": {
+        "is_decoder": (False, None), "add_cross_attention": (False, None),
+        "position_embedding_type": ("absolute", None),
+    },
 }  # fmt: skip
 """Fields that have to be what is computed here, by family, with the values that mean it."""
 

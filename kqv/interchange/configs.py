@@ -44,7 +44,7 @@ def architecture_in(config: Config) -> tuple[int, Architecture]:
     """
     family = family_in(config)
     refuse_unknown(config, family.name)
-    return _number(config, "vocab_size"), Architecture(**_READERS[family.name](config))
+    return whole_number(config, "vocab_size"), Architecture(**_READERS[family.name](config))
 
 
 def config_of(model: GPT, end_of_text: int | None) -> dict[str, Any]:
@@ -72,11 +72,11 @@ def _read_gpt2(config: Config) -> dict[str, Any]:
         raise DataError(f"activation_function {activation!r} is not supported; supported are: {', '.join(ACTIVATIONS)}")
     return {
         **GPT2.parts,
-        "context": _number(config, "n_positions" if "n_positions" in config else "n_ctx"),
-        "width": _number(config, "n_embd"),
-        "heads": _number(config, "n_head"),
-        "blocks": _number(config, "n_layer"),
-        "hidden": _number(config, "n_inner") if config.get("n_inner") is not None else None,
+        "context": whole_number(config, "n_positions" if "n_positions" in config else "n_ctx"),
+        "width": whole_number(config, "n_embd"),
+        "heads": whole_number(config, "n_head"),
+        "blocks": whole_number(config, "n_layer"),
+        "hidden": whole_number(config, "n_inner") if config.get("n_inner") is not None else None,
         "feed_forward": ACTIVATIONS[activation],
         "epsilon": float(config.get("layer_norm_epsilon", 1e-5)),
         "tied": bool(config.get("tie_word_embeddings", True)),
@@ -96,15 +96,15 @@ def _rotary_parts(config: Config, channels: int | None) -> dict[str, Any]:
     kinds = sorted(set(config.get("layer_types") or []) - {"full_attention"})
     if kinds:
         raise DataError(f"layer_types has {', '.join(kinds)}, which is not supported; only full_attention is")
-    heads = _number(config, "num_attention_heads")
+    heads = whole_number(config, "num_attention_heads")
     return {
-        "context": _number(config, "max_position_embeddings"),
-        "width": _number(config, "hidden_size"),
+        "context": whole_number(config, "max_position_embeddings"),
+        "width": whole_number(config, "hidden_size"),
         "heads": heads,
-        "blocks": _number(config, "num_hidden_layers"),
-        "hidden": _number(config, "intermediate_size"),
-        "key_heads": _number(config, "num_key_value_heads") if config.get("num_key_value_heads") else heads,
-        "channels": _number(config, "head_dim") if config.get("head_dim") is not None else channels,
+        "blocks": whole_number(config, "num_hidden_layers"),
+        "hidden": whole_number(config, "intermediate_size"),
+        "key_heads": whole_number(config, "num_key_value_heads") if config.get("num_key_value_heads") else heads,
+        "channels": whole_number(config, "head_dim") if config.get("head_dim") is not None else channels,
         "epsilon": float(config.get("rms_norm_eps", 1e-6)),
         "rotary_base": _rotary_base(config),
         "attention_bias": bool(config.get("attention_bias", False)),
@@ -123,7 +123,8 @@ _READERS: dict[str, Callable[[Config], dict[str, Any]]] = {
 }  # fmt: skip
 
 
-def _number(config: Config, name: str) -> int:
+def whole_number(config: Config, name: str) -> int:
+    """A field that says a size; `DataError` where it is no whole number from 1 up."""
     value = config.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise DataError(f"{name} is {value!r}, but a whole number from 1 up was expected; is the file complete?")

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 
 from kqv.data.text.tokenizers import FILE, Tokenizer
-from kqv.errors import Error
-from kqv.files import make_folder, reason, write_json
-from kqv.files.temporary import new_folder, remove_leftovers
+from kqv.files import write_json
+from kqv.files.folder import written_folder
 from kqv.interchange import library_tokenizer
 from kqv.interchange.assembly import assemble
 from kqv.interchange.configs import config_of
@@ -54,28 +53,13 @@ def write(model: GPT, tokenizer: Tokenizer | None, folder: str | Path) -> list[s
     folder = Path(folder)
     contents = _contents(model, tokenizer)
     tensors = tensors_of(model)
-    if os.path.lexists(folder) and not folder.is_dir():
-        raise Error(f"{folder} is a file; choose the name of a new folder")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise Error(f"{folder} is not empty; choose a new folder")
-    make_folder(folder.parent)
-    try:
-        remove_leftovers(folder.parent, folder.name)
-        with new_folder(folder.parent, folder.name) as temporary:
-            part = temporary / folder.name
-            part.mkdir()
-            for name, content in contents.items():
-                write_json(part / name, content)
-            if tokenizer is not None:
-                tokenizer.save(part / FILE)
-            write_tensors(part / WHOLE, tensors)
-            names = sorted(path.name for path in part.iterdir())
-            if folder.is_dir():
-                folder.rmdir()
-            part.replace(folder)
-    except OSError as failure:
-        raise Error(f"cannot write {folder}: {reason(failure)}") from None
-    return names
+    with written_folder(folder) as part:
+        for name, content in contents.items():
+            write_json(part / name, content)
+        if tokenizer is not None:
+            tokenizer.save(part / FILE)
+        write_tensors(part / WHOLE, tensors)
+        return sorted(path.name for path in part.iterdir())
 
 
 def tensors_of(model: GPT) -> dict[str, Tensor]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from kqv.models.bert import BERT
 from kqv.models.gpt import GPT
 
 Modules = dict[str, tuple[str, ...]]
@@ -36,10 +38,26 @@ QWEN3_MODULES: Modules = LLAMA_MODULES | {
     "blocks.*.attention.query_norm": ("layers.*.self_attn.q_norm",),
     "blocks.*.attention.key_norm": ("layers.*.self_attn.k_norm",),
 }
-MODULES: dict[str, Modules] = {"gpt2": GPT2_MODULES, "llama": LLAMA_MODULES, "qwen3": QWEN3_MODULES}
+BERT_MODULES: Modules = {
+    "tokens": ("embeddings.word_embeddings",),
+    "types": ("embeddings.token_type_embeddings",),
+    "positions": ("embeddings.position_embeddings",),
+    "embedding_norm": ("embeddings.LayerNorm",),
+    "blocks.*.attention.query_key_value": tuple(
+        f"encoder.layer.*.attention.self.{name}" for name in ("query", "key", "value")
+    ),
+    "blocks.*.attention.projection": ("encoder.layer.*.attention.output.dense",),
+    "blocks.*.attention_norm": ("encoder.layer.*.attention.output.LayerNorm",),
+    "blocks.*.feed_forward.widen": ("encoder.layer.*.intermediate.dense",),
+    "blocks.*.feed_forward.narrow": ("encoder.layer.*.output.dense",),
+    "blocks.*.feed_forward_norm": ("encoder.layer.*.output.LayerNorm",),
+}
+MODULES: dict[str, Modules] = {
+    "gpt2": GPT2_MODULES, "llama": LLAMA_MODULES, "qwen3": QWEN3_MODULES, "bert": BERT_MODULES
+}  # fmt: skip
 """For each family our modules, and theirs that hold the same; of several the rows stand one below the other."""
 
-PREFIXES = {"gpt2": "transformer.", "llama": "model.", "qwen3": "model."}
+PREFIXES = {"gpt2": "transformer.", "llama": "model.", "qwen3": "model.", "bert": "bert."}
 """What stands before all names but the head's, in files of a model with a head."""
 
 HEAD = "lm_head.weight"
@@ -47,6 +65,9 @@ HEAD = "lm_head.weight"
 
 PASSED_OVER = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
 """Ends of names of tensors that hold no weights: masks and angles, which older files have."""
+
+BERT_PASSED_OVER = ("embeddings.position_ids", "pooler.", "cls.", "classifier.", "qa_outputs.")
+"""Beginnings of names that hold no weights of the encoder: numbers of positions, and heads, of which none is read."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +85,22 @@ class Entry:
     ours_exists: bool = True
 
 
-def entries(family: str, model: GPT) -> Iterator[Entry]:
+def stored_names(family: str, names: Iterable[str]) -> dict[str, str]:
+    """The names of tensors in a model's files, by how `MODULES` has them; without those that are passed over.
+
+    BERT's oldest files call a norm's weight and bias gamma and beta.
+    """
+    found = {name.removeprefix(PREFIXES[family]): name for name in names if not name.endswith(PASSED_OVER)}
+    if family != "bert":
+        return found
+    return {
+        re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", short)): name
+        for short, name in found.items()
+        if not short.startswith(BERT_PASSED_OVER)
+    }
+
+
+def entries(family: str, model: GPT | BERT) -> Iterator[Entry]:
     """All tensors of a model of a family, with those that only the other layout has."""
     shapes = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
     for module, there in MODULES[family].items():
@@ -81,7 +117,7 @@ def entries(family: str, model: GPT) -> Iterator[Entry]:
                 yield Entry(f"{ours}.bias", tuple(f"{name}.bias" for name in theirs), rows, False, exists)
 
 
-def _shares(module: str, rows: int, model: GPT) -> tuple[int, ...]:
+def _shares(module: str, rows: int, model: GPT | BERT) -> tuple[int, ...]:
     """How the rows of a joined tensor are shared by theirs."""
     if module.endswith("query_key_value"):
         return model.heads.widths

@@ -24,25 +24,34 @@ DAYS = 73_049  # up to the end of 2099
 def generate(quantity: int, seed: int) -> tuple[Pairs, Pairs, Pairs]:
     """`quantity` pairs, German and English, as (train, validation, test), the same for one quantity and seed.
 
-    No German and no English sentence comes twice, so that the splits are disjoint in both directions. The kinds of
-    `KINDS` are drawn with equal probability until a small one is used up. The held-out splits are drawn first: they
-    have all kinds, however large the training split is.
+    The kinds of `KINDS` are drawn with equal probability. The held-out splits are drawn first; of these no sentence, in
+    either language, comes twice or is in another split. In the training split the pairs of small kinds, of which there
+    are not enough, come again: so all kinds are seen equally often.
 
     Raises `DataError` if `quantity` is less than 20 or more than a million.
     """
     if not LEAST <= quantity <= MOST:
         raise DataError(f"numbers-dates: {quantity:,} pairs cannot be generated; ask for {LEAST} to {MOST:,}")
     random, seen = Random(seed), (set[str](), set[str]())
-    pairs: list[Pair] = []
-    while len(pairs) < quantity:
-        pair = random.choice(KINDS)(random)
-        if pair[0] in seen[0] or pair[1] in seen[1]:
-            continue
-        for sentence, known in zip(pair, seen, strict=True):
-            known.add(sentence)
-        pairs.append(pair)
     size = held_out(quantity)
-    return tuple(pairs[2 * size :]), tuple(pairs[size : 2 * size]), tuple(pairs[:size])
+    held: list[Pair] = []
+    while len(held) < 2 * size:
+        pair = random.choice(KINDS)(random)
+        if not _is_in(pair, seen):
+            for sentence, known in zip(pair, seen, strict=True):
+                known.add(sentence)
+            held.append(pair)
+    train: list[Pair] = []
+    while len(train) < quantity - 2 * size:
+        pair = random.choice(KINDS)(random)
+        if not _is_in(pair, seen):
+            train.append(pair)
+    return tuple(train), tuple(held[size:]), tuple(held[:size])
+
+
+def _is_in(pair: Pair, seen: tuple[set[str], set[str]]) -> bool:
+    """Whether one of the two sentences is known already."""
+    return pair[0] in seen[0] or pair[1] in seen[1]
 
 
 def cardinal(random: Random) -> Pair:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias, get_args
 
-from kqv.data.parallel.files import read_tsv, read_two
+from kqv.data.parallel.files import lines_of, read_tsv, read_two
 from kqv.data.parallel.pairs import Form, Pair, Pairs, ParallelText, Wanted, hold_out
 from kqv.data.sets import PARALLEL
 from kqv.data.sources import Progress, read
@@ -59,10 +59,21 @@ def load_parallel(
     first, *held = hold_out(train, wanting)
     splits: list[Pairs] = [tuple(one[0]) if one is not None else held.pop(0) for one in given]
     skipped += sum(one[1] for one in given if one is not None)
-    languages = _languages(data)
+    languages = languages_of(data)
     return ParallelText(
         _title(data), source or languages[0], target or languages[1], first, splits[0], splits[1], form, skipped
     )
+
+
+def load_whole(data: Location) -> tuple[Pairs, list[int]]:
+    """All pairs of a TSV or of two files, none held out, and the line on which each stands, from 1.
+
+    Raises `DataError` as `load_parallel` does for files.
+    """
+    pairs, _ = _read(data)
+    first = _paths(data)[0]
+    lines = enumerate(lines_of(first.read_bytes(), str(first)), 1)
+    return tuple(pairs), [number for number, line in lines if line.strip()]
 
 
 def _in_direction(text: ParallelText, source: str | None, target: str | None) -> ParallelText:
@@ -100,8 +111,8 @@ def _title(data: Location) -> str:
     return " and ".join(path.name for path in _paths(data))
 
 
-def _languages(data: Location) -> tuple[str, str]:
-    """By the suffixes: train.de and train.en are de and en."""
+def languages_of(data: Location) -> tuple[str, str]:
+    """Languages of files by their suffixes: train.de and train.en are de and en; else "source" and "target"."""
     suffixes = [path.suffix.removeprefix(".") for path in _paths(data)]
     if len(suffixes) == 2 and all(suffixes) and suffixes[0] != suffixes[1]:
         return suffixes[0], suffixes[1]

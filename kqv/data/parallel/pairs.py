@@ -54,6 +54,11 @@ class ParallelText:
             digest.update(pairs.encode("utf-8", "surrogatepass") + b"\n")
         return digest.hexdigest()
 
+    @property
+    def size(self) -> int:
+        """Bytes of the training sentences, both languages."""
+        return sum(len(sentence.encode("utf-8", "surrogatepass")) for pair in self.train for sentence in pair)
+
     def reversed(self) -> ParallelText:
         """The same pairs in the other direction, in the same splits."""
         train, validation, test = (

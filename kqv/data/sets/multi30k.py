@@ -31,6 +31,7 @@ SOURCE = Source(
     homepage="https://github.com/multi30k/dataset",
     note="descriptions of pictures; for research and education only",
     folder="multi30k",
+    forms=("raw", "tokenised"),
     files=(
         _file("train.de", 2_110_398, "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72"),
         _file("train.en", 1_801_238, "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6"),

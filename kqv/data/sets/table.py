@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
     from kqv.data.labelled import DigitData
-    from kqv.data.parallel.pairs import ParallelText, Wanted
+    from kqv.data.parallel.pairs import Form, ParallelText, Wanted
 
 Kind = Literal["pictures", "text", "sentence pairs", "vocabulary", "model", "other"]
 Read: TypeAlias = Callable[[str], bytes]
@@ -40,7 +40,8 @@ class Source:
     """A set of data: `embedded` needs nothing but the installed package, all others have `files` to be fetched.
 
     `name` is in lower case. `folder` is its subfolder in the folders of ``KQV_DATA`` and in the cache; `note` is what a
-    user should know before using it. Lists show the embedded sources first, then by `kind`.
+    user should know before using it; `forms` are those in which sentence pairs are to be had. Lists show the embedded
+    sources first, then by `kind`.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Source:
     note: str = ""
     folder: str = ""
     kind: Kind = "other"
+    forms: tuple[Form, ...] = ("raw",)
 
     @property
     def size(self) -> int:

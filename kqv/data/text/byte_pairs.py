@@ -67,6 +67,21 @@ class BytePairs(Tokenizer):
         """The pairs that are joined, the first one first, in the signs of bytes."""
         return [(left, right) for left, right in self._parts["model"]["merges"]]
 
+    @property
+    def byte_merges(self) -> list[tuple[bytes, bytes]]:
+        """`merges`, in bytes."""
+        return [(_bytes_of(left), _bytes_of(right)) for left, right in self.merges]
+
+    def words(self, text: str) -> list[bytes]:
+        """The words that `text` is parted into, in bytes: no pair is joined across two of them.
+
+        Raises `DataError` for a lone surrogate.
+        """
+        encoded(text, "utf-8")
+        if self._library.normalizer is not None:
+            text = self._library.normalizer.normalize_str(text)
+        return [_bytes_of(word) for word, _ in self._library.pre_tokenizer.pre_tokenize_str(text)]
+
     def encode(self, text: str) -> Ids:
         """The ids of `text`, [position]. Raises `DataError` for a lone surrogate."""
         return self.encode_many([text])[0]
@@ -147,6 +162,11 @@ def _is_plain(steps: Sequence[Mapping[str, Any] | None]) -> bool:
     )
 
 
+def _bytes_of(signs: str) -> bytes:
+    """The bytes that the signs of a token or a word stand for."""
+    return bytes(BYTE_OF_SIGN[sign] for sign in signs)
+
+
 def _token_bytes(library: LibraryTokenizer, parts: Mapping[str, Any]) -> list[bytes]:
     """The bytes of each token by id: signs stand for bytes, and an added token for its own characters."""
     if parts["model"]["type"] != "BPE" or "ByteLevel" not in json.dumps(parts["decoder"], allow_nan=False):
@@ -158,7 +178,7 @@ def _token_bytes(library: LibraryTokenizer, parts: Mapping[str, Any]) -> list[by
     tokens: dict[int, bytes] = {}
     for token, number in library.get_vocab().items():
         try:
-            tokens[number] = token.encode() if token in added else bytes(BYTE_OF_SIGN[sign] for sign in token)
+            tokens[number] = token.encode() if token in added else _bytes_of(token)
         except KeyError as failure:
             raise DataError(f"token {number}, {token!r}, has {failure.args[0]!r}, which stands for no byte") from None
     if sorted(tokens) != list(range(len(tokens))):
