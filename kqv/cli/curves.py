@@ -30,5 +30,7 @@ def plot_run(run: Run, path: Path) -> None:
     parts = [by_training("Cost: validation set, batches (dashed)", "cost", [training], ["validation_loss", "loss"])]
     if training.names("validation_accuracy"):
         parts += [by_training("Right of the validation set", "accuracy", [training], ["validation_accuracy"])]
+    if training.names("validation_bleu"):
+        parts += [by_training("Greedy translations of the validation set", "BLEU", [training], ["validation_bleu"])]
     plot_curves(f"{run.path.name}: {run.recipe.name}", parts, path)
     notices.print(f"figure written to [bold]{escape(str(path))}[/]")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from kqv import __version__
-from kqv.cli import data, export, generate, rebuild, runs, tour, trace, train, use
+from kqv.cli import data, export, generate, rebuild, runs, tour, trace, train, translate, use
 from kqv.cli.console import IS_FIRST, notices, open_closed_streams
 from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
 from kqv.visible import visible
@@ -29,6 +29,7 @@ app.add_typer(train.app, name="train", epilog="Example: kqv train digits --data 
 app.command("evaluate", epilog="Example: kqv evaluate latest")(use.evaluate)
 app.command("classify", epilog="Example: kqv classify latest seven.png")(use.classify)
 app.command("generate", epilog="Example: kqv generate latest --prompt 'To be'")(generate.generate)
+app.command("translate", epilog="Example: kqv translate latest 'einundzwanzig'")(translate.translate)
 app.command("export", epilog="Example: kqv export latest --to hugging-face my-model")(export.export)
 app.command("trace", epilog="Example: kqv trace latest --cell 'grad:layers.0.weight[7,30]'")(trace.trace)
 app.add_typer(rebuild.app, name="rebuild", epilog="Example: kqv rebuild check backprop")

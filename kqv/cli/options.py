@@ -16,7 +16,20 @@ ModelName = Annotated[
     ),
 ]
 Best = Annotated[
-    bool, typer.Option("--best", help="Use the weights with the lowest validation loss, where the recipe keeps them.")
+    bool, typer.Option("--best", help="Use the weights with the best validation score, where the recipe keeps them.")
+]
+Beams = Annotated[
+    int | None, typer.Option(help="Beam search: how many translations are continued at a time; 1 is greedy.", min=1)
+]
+LengthPenalty = Annotated[
+    float | None,
+    typer.Option(
+        "--length-penalty", help="Divide a translation's log-probability by its length to that power; 0: don't.", min=0
+    ),
+]
+With = Annotated[
+    list[str] | None,
+    typer.Option("--with", metavar="RUN", help="Average the probabilities with this run's; may be repeated."),
 ]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda or mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, alone on standard output.")]

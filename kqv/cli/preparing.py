@@ -1,13 +1,21 @@
-"""What a command shows of what takes long: downloads, a vocabulary that is learned, a text that is cut into tokens."""
+"""What a command shows of what takes long: downloads, learning a vocabulary, cutting texts, translating."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from kqv.cli.console import notices
 from kqv.cli.data import DownloadBars
@@ -33,33 +41,40 @@ class TerminalWatcher(Watcher):
     def learning_tokenizer(self, text_bytes: int) -> None:
         notices.print(f"[dim]learning byte pairs from {_megabytes(text_bytes)} of text …[/]")
 
-    @contextmanager
-    def tokenizing(self) -> Iterator[Advance | None]:
-        """A bar once half a second has passed; one line where no bar can be drawn. It goes away at the end."""
-        columns = (
-            TextColumn("cutting the text into tokens"), BarColumn(), DownloadColumn(),
-            TimeRemainingColumn(compact=True), TextColumn("left"),
-        )  # fmt: skip
-        is_live = notices.is_terminal and not notices.is_dumb_terminal
-        progress = Progress(*columns, console=notices, transient=True, disable=not is_live)
-        began = time.monotonic()
+    def tokenizing(self) -> AbstractContextManager[Advance | None]:
+        """A bar of bytes; one line where no bar can be drawn."""
+        line = "cutting {} of text into tokens …"
+        return _bar("cutting the text into tokens", DownloadColumn(), lambda whole: line.format(_megabytes(whole)))
 
-        def advance(done: int, whole: int) -> None:
-            if not progress.tasks:
-                if done >= whole or time.monotonic() - began < PATIENCE:
-                    return
-                progress.add_task("", total=whole)
-                progress.start()
-                if not is_live:
-                    notices.print(f"cutting {_megabytes(whole)} of text into tokens …")
-            progress.update(progress.tasks[0].id, completed=done)
-            if done >= whole:
-                progress.stop()
+    def translating(self) -> AbstractContextManager[Advance | None]:
+        """A bar of sentences; one line where no bar can be drawn."""
+        return _bar("translating", MofNCompleteColumn(), lambda whole: f"translating {whole:,} sentences …")
 
-        try:
-            yield advance
-        finally:
+
+@contextmanager
+def _bar(title: str, counter: ProgressColumn, line: Callable[[int], str]) -> Iterator[Advance]:
+    """A bar once half a second has passed, which goes away at the end; the `line` where no bar can be drawn."""
+    columns = (TextColumn(title), BarColumn(), counter, TimeRemainingColumn(compact=True), TextColumn("left"))
+    is_live = notices.is_terminal and not notices.is_dumb_terminal
+    progress = Progress(*columns, console=notices, transient=True, disable=not is_live)
+    began = time.monotonic()
+
+    def advance(done: int, whole: int) -> None:
+        if not progress.tasks:
+            if done >= whole or time.monotonic() - began < PATIENCE:
+                return
+            progress.add_task("", total=whole)
+            progress.start()
+            if not is_live:
+                notices.print(line(whole))
+        progress.update(progress.tasks[0].id, completed=done)
+        if done >= whole:
             progress.stop()
+
+    try:
+        yield advance
+    finally:
+        progress.stop()
 
 
 def _megabytes(size: int) -> str:

@@ -1,4 +1,4 @@
-"""Live progress of a training: a bar with loss, accuracy, speed and time left; plain lines without a terminal."""
+"""Live progress of a training: a bar with loss, scores, speed and time left; plain lines without a terminal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.text import Text
 from torch import nn
 
 from kqv.cli.console import notices, shown
+from kqv.cli.scores import headline
 from kqv.training.loop import Trainer
 from kqv.training.task import Estimating
 from kqv.visible import visible
@@ -55,7 +56,7 @@ class TrainingDisplay:
     def __init__(self, unit: str = "pictures", console: Console = notices) -> None:
         self.unit, self.console = unit, console
         self.is_live = console.is_terminal and not console.is_dumb_terminal
-        self.accuracy = ""
+        self.scores = ""
         self.share_of_rate = 0.0
         self.has_reported = False
         self.steps, self.next_line = 0, 0.0
@@ -115,7 +116,7 @@ class TrainingDisplay:
 
     def stepped(self, step: int, loss: float, rate: float) -> None:
         """Move the bar."""
-        numbers = f"loss {loss:.4f}  {self.accuracy}{_short(rate)} {self.unit}/s"
+        numbers = f"loss {loss:.4f}  {self.scores}{_short(rate)} {self.unit}/s"
         if self.share_of_rate:
             numbers += f"  {100 * self.share_of_rate * rate:.0f} % of peak"
         self.bar.update(self.task, completed=step, numbers=numbers)
@@ -126,13 +127,13 @@ class TrainingDisplay:
 
     def evaluated(self, step: int, scores: dict[str, float]) -> None:
         """Show the validation set's scores; a line of its own where no bar can be drawn, but not too many."""
-        accuracy = f"accuracy {100 * scores['accuracy']:.2f} %" if "accuracy" in scores else ""
-        self.accuracy = f"{accuracy}  " if accuracy else ""
+        found = headline(scores)
+        self.scores = f"{found}  " if found else ""
         self.has_reported = not self.is_live and (step >= self.next_line or step >= self.steps)
         if not self.has_reported:
             return
         self.next_line = step + self.steps / LINES
-        self.print(f"step {step:,} of {self.steps:,}: validation loss {scores['loss']:.4f}, {accuracy}".rstrip(", "))
+        self.print(f"step {step:,} of {self.steps:,}: validation loss {scores['loss']:.4f}, {found}".rstrip(", "))
 
     def sampled(self, step: int, text: str) -> None:
         """Show what the model writes below the bar; where no bar can be drawn, with the scores."""

@@ -21,11 +21,11 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder whose
 COLUMNS = ("run", "recipe", "data", "steps", "time", "validation", "state")
 """What the table says of a run; on a narrow terminal, beside long names, it does without the data."""
 
-_MEASURED = ("step", "seconds", "validation_loss", "validation_accuracy")
+_MEASURED = ("step", "seconds", "validation_loss", "validation_accuracy", "validation_bleu", "validation_exact_match")
 
 
 def runs(folder: Folder = Path("runs"), as_json: Json = False) -> None:
-    """List the runs, the most recent first: recipe, data, progress, and validation accuracy or loss."""
+    """List the runs, the most recent first: recipe, data, progress, and validation accuracy, BLEU or loss."""
     from kqv.training.run import MAKE_ONE, list_runs
 
     if folder != Path("runs") and not folder.is_dir():
@@ -74,9 +74,11 @@ def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
 
 
 def _score(row: dict[str, Any]) -> str:
-    """How good the run is on its validation set: accuracy, or for texts the loss."""
+    """How good the run is on its validation set: accuracy, BLEU or the loss."""
     if "validation_accuracy" in row:
         return f"{100 * row['validation_accuracy']:.2f} %"
+    if "validation_bleu" in row:
+        return f"BLEU {row['validation_bleu']:.2f}"
     return f"loss {row['validation_loss']:.4f}" if "validation_loss" in row else ""
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from kqv.cli.console import console, counted, say_commands
 from kqv.cli.drawing import drawn, side_by_side
 from kqv.cli.progress import TrainingDisplay
+from kqv.cli.tour_display import heading
 from kqv.data.digits import DigitData, load_digits
 from kqv.models.network import Network
 from kqv.systems.digits.recipes import digits
@@ -40,7 +41,7 @@ SHOWN = {
 
 def stage() -> Run:
     """Train on the embedded digits, score what the network never saw, and explain one number of it."""
-    _heading("1", "Real handwritten digits")
+    heading("1", "Real handwritten digits")
     data = load_digits(None)
     console.print(f"{data.describe()}.")
     console.print("Each is 8×8 pixels, and each pixel a number from 0 to 255:\n")
@@ -51,11 +52,11 @@ def stage() -> Run:
     run, trainer = start(recipe, data, new_path("tour"), choose_device("cpu"), listener=display)
     model = trainer.task.model
     assert isinstance(model, Network)
-    _heading("2", "The network, and the shape of everything")
+    heading("2", "The network, and the shape of everything")
     console.print("Forward, a picture becomes ten numbers; backward, each number learns what it did to the cost.\n")
     _shapes(_traced(model, data, 0))
 
-    _heading("3", "Learning")
+    heading("3", "Learning")
     console.print(
         f"{trainer.steps:,} steps; each looks at {recipe.training.batch} digits, and moves every weight a little."
     )
@@ -63,10 +64,10 @@ def stage() -> Run:
         result = trainer.train()
     console.print(f"{counted(result.step, 'step')} in {result.seconds:.1f} s.")
 
-    _heading("4", "Digits that it never saw")
+    heading("4", "Digits that it never saw")
     wrong = _verdicts(model, data)
 
-    _heading("5", "Any number, explained")
+    heading("5", "Any number, explained")
     number = wrong[0] if wrong else 0
     trace = _traced(model, data, number)
     console.print(f"One number from the picture above (test picture {number}), and the arithmetic that made it:\n")
@@ -76,10 +77,6 @@ def stage() -> Run:
     console.print(trace.cell(f"grad:layers.0.weight[{row},{column}]").text(console.width), markup=False)
     _next(run, number)
     return run
-
-
-def _heading(number: str, title: str) -> None:
-    console.print(f"\n[bold cyan]{number}  {title}[/]\n")
 
 
 def _row(data: DigitData, positions: range | list[int]) -> str:
@@ -137,7 +134,7 @@ def _liveliest(trace: Trace) -> tuple[int, int]:
 
 
 def _next(run: Run, number: int) -> None:
-    _heading("→", "What to try next")
+    heading("→", "What to try next")
     say_commands({
         f"kqv trace {run.path} {number}": "every tensor of that pass",
         f"kqv trace {run.path} {number} --html trace.html": "the same, to click through",

@@ -1,4 +1,4 @@
-"""The tour's second stage: a GPT learns to write from Python's language reference, and writes."""
+"""The tour's third stage: a GPT learns to write from Python's language reference, and writes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
-from rich.table import Table
 
 from kqv.cli.console import console, counted, say_commands
 from kqv.cli.progress import TrainingDisplay, waiting
+from kqv.cli.tour_display import heading, show_shapes
 from kqv.data.text.corpora import load_text
 from kqv.generation.sampling import Sampling
 from kqv.systems.gpt.recipes import gpt
@@ -43,10 +43,12 @@ SHOWN = {
 
 def stage() -> Run:
     """Train on the embedded Python reference for less than a minute, let it write, and show attention's shapes."""
-    _heading("6", "From digits to text")
+    heading("10", "From translating to writing")
     with waiting("reading Python's language reference"):
         corpus = load_text("python-docs")
-    console.print("A GPT is the same again: numbers times weights, a cost, and backpropagation. What it learns from:\n")
+    console.print(
+        "A GPT is a decoder alone: nothing to translate, it continues what stands there. What it learns from:\n"
+    )
     console.print(_excerpt(corpus.validation), markup=False, style="dim", highlight=False)
     console.print(f"\n{corpus.describe().splitlines()[0].split('; ')[0]}: Python's language reference.")
 
@@ -59,13 +61,13 @@ def stage() -> Run:
             minutes=MINUTES, listener=display,
         )  # fmt: skip
 
-    _heading("7", "Queries, keys, values, and their shapes")
+    heading("11", "Queries, keys, values, and their shapes")
     console.print(
         "Each position of the text asks the positions before it, and takes from those whose key meets its query.\n"
     )
-    _shapes(_traced(run))
+    show_shapes(_traced(run), SHOWN)
 
-    _heading("8", "Learning to predict what comes next")
+    heading("12", "Learning to predict what comes next")
     console.print(
         f"{counted(trainer.steps, 'step')} of {trainer.task.size(0):,} characters, in about {60 * MINUTES:.0f} seconds."
     )
@@ -79,16 +81,12 @@ def stage() -> Run:
         f"{result.scores['loss']:.2f} nats, where guessing costs {math.log(load_gpt(run).model.vocab):.2f}."
     )
 
-    _heading("9", "It writes")
+    heading("13", "It writes")
     with waiting("writing"):
         text = _written(run, WRITTEN)
     console.print(text, markup=False, highlight=False)
     _next(run)
     return run
-
-
-def _heading(number: str, title: str) -> None:
-    console.print(f"\n[bold cyan]{number}  {title}[/]\n")
 
 
 def _excerpt(text: str, lines: int = 6) -> str:
@@ -101,22 +99,13 @@ def _traced(run: Run) -> Trace:
     return trace_text(loaded.model, torch.from_numpy(loaded.tokenizer.encode(PROMPT)).long())
 
 
-def _shapes(trace: Trace) -> None:
-    table = Table(box=None, header_style="dim", pad_edge=False)
-    for title in ("name", "dimensions", "what it is"):
-        table.add_column(title, no_wrap=title == "name")
-    for name, meaning in SHOWN.items():
-        table.add_row(name, trace[name].shape_text.replace("[", r"\["), f"[dim]{meaning}[/]")
-    console.print(table)
-
-
 def _written(run: Run, tokens: int = 60) -> str:
     """What the run's model writes after the prompt."""
     return PROMPT + load_gpt(run).generate(PROMPT, tokens, sampling=Sampling(temperature=0.7))
 
 
 def _next(run: Run) -> None:
-    _heading("→", "What to try next")
+    heading("→", "What to try next")
     say_commands({
         f"kqv generate {run.path}": "let it continue what you type",
         f"kqv generate {run.path} --prompt 'def ' --probabilities": "and see each character's candidates",

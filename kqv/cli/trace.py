@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 Input = Annotated[
     str | None,
     typer.Argument(
-        metavar="INPUT", help="Digits: a picture file, or the number of a test picture (default: 0). GPT: a text."
+        metavar="INPUT",
+        help="Digits: a picture file, or the number of a test picture (default: 0). Others: a text.",
     ),
 ]
-Label = Annotated[str | None, typer.Option(help="The true class of a picture file; by default, the predicted one.")]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        help="The true class of a picture file, or the right translation of a sentence; else what the model says."
+    ),
+]
 Cells = Annotated[
     list[str] | None,
     typer.Option(
@@ -41,28 +47,35 @@ Word = Annotated[
 Plot = Annotated[
     Path | None, typer.Option(metavar="FILE", help="With --word: draw its attention maps into a PNG, SVG or PDF.")
 ]
-All = Annotated[bool, typer.Option("--all", help="Show every block of a GPT, not the first alone.")]
+All = Annotated[bool, typer.Option("--all", help="Show every block of a Transformer, not the first alone.")]
+Like = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Encoder: go back from how alike INPUT is to another text.")
+]
 Training = Annotated[bool, typer.Option("--training", help="Trace in training mode, with its dropout masks.")]
 
 
 def trace(
     model: ModelName, input: Input = None, label: Label = None, cell: Cells = None, html: Html = None,
-    export: Folder = None, word: Word = None, plot: Plot = None, training: Training = False, all_blocks: All = False,
-    as_json: Json = False,
+    export: Folder = None, word: Word = None, plot: Plot = None, like: Like = None, training: Training = False,
+    all_blocks: All = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Show every tensor of a pass, forward, backward and update, with its dimensions, formula and line of code."""
     from kqv.cli.console import console
     from kqv.cli.preparing import TerminalWatcher
     from kqv.systems.source import find_model
-    from kqv.systems.system import TraceAsked, system_named
+    from kqv.systems.system import TraceAsked, kind_named
 
     if plot is not None:
         require_word(word, plot)
     with TerminalWatcher() as watcher:
         source = find_model(model, progress=watcher.downloading)
-        traced = system_named(source.system).trace(source, TraceAsked(input, label, training), watcher)
+        kind = kind_named(source.system)
+        if like is not None and not kind.compares:
+            raise Error(f"--like compares two texts, which an encoder does; {source.name} is a {kind.name} model")
+        traced = kind.trace(source, TraceAsked(input, label, training, like), watcher)
     recorded = traced.trace
-    command = shlex.join(["kqv", "trace", source.name, *([] if input is None else [input])])
+    compared = [] if like is None else ["--like", like]
+    command = shlex.join(["kqv", "trace", source.name, *([] if input is None else [input]), *compared])
     write_files(recorded, html, export, command, word)
     if as_json:
         print_json({"model": source.name, "input": traced.input} | as_dict(recorded, cell or [], word, plot))

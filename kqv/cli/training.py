@@ -217,10 +217,12 @@ def finish(run: Run, result: Result, as_json: bool, next_steps: dict[str, str]) 
     from rich.markup import escape
 
     from kqv.cli.console import console, counted
+    from kqv.cli.scores import headline
 
     path = escape(str(run.path))
-    if "accuracy" in scores:
-        score = f"validation accuracy {100 * scores['accuracy']:.2f} %, "
+    found = headline(scores)
+    if found:
+        score = f"validation {found}, "
     else:
         of = f" of a sample of {scores['tokens']:,.0f} tokens" if result.unscored else ""
         score = f"validation loss {scores['loss']:.4f}{of}, " if scores else ""

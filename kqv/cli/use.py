@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from kqv.cli.json_output import print_json
-from kqv.cli.options import Best, Device, Json, ModelName, RunName
+from kqv.cli.options import Beams, Best, Device, Json, LengthPenalty, ModelName, RunName, With
 from kqv.errors import Error
 
 if TYPE_CHECKING:
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 Pictures = Annotated[list[Path], typer.Argument(metavar="PICTURE...", help="Picture files: PNG, JPEG and others.")]
 OtherData = Annotated[
-    str | None, typer.Option("--data", help="Other data with the same classes, instead of the run's.")
+    str | None,
+    typer.Option(
+        "--data",
+        help="Other data instead of the run's: with the same classes; any text; a set of sentence pairs, a TSV, or two "
+        "files with a comma between, which are scored whole.",
+    ),
 ]
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Write a figure: PNG, SVG or PDF.")]
 Steps = Annotated[bool, typer.Option("--steps", help="Show how each picture is converted to the network's input.")]
@@ -29,17 +34,25 @@ Split = Annotated[Literal["test", "validation", "train"], typer.Option(help="Whi
 
 def evaluate(
     model: ModelName, data: OtherData = None, split: Split = "test", best: Best = False, plot: Plot = None,
-    device: Device = "auto", as_json: Json = False,
+    beams: Beams = None, length_penalty: LengthPenalty = None, others: With = None, device: Device = "auto",
+    as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Score a model on held-out data: accuracy and confusions of a recogniser; loss and perplexity of a GPT."""
+    """Score a model on held-out data: accuracy and confusions of a recogniser; loss and perplexity of a GPT; BLEU, chrF
+    and exact matches of a translator, whose translations are saved in the run."""
     from kqv.cli.preparing import TerminalWatcher
     from kqv.systems.source import find_model
-    from kqv.systems.system import system_named
+    from kqv.systems.system import EvaluationAsked, kind_named
 
     _check_plot(plot)
     with TerminalWatcher() as watcher:
         source = find_model(model, progress=watcher.downloading)
-        found = system_named(source.system).evaluate(source, data, split, best, device, watcher)
+        kind = kind_named(source.system)
+        if not kind.searches and (beams, length_penalty) != (None, None):
+            raise Error(f"--beams and --length-penalty are for translators; {source.name} is a {source.system} model")
+        if not kind.joins and others:
+            raise Error(f"--with averages the probabilities of translators; {source.name} is a {source.system} model")
+        asked = EvaluationAsked(data, split, best, device, beams, length_penalty, tuple(others or ()))
+        found = kind.evaluate(source, asked, watcher)
     if plot is not None:
         if found.pictures is None:
             raise Error(f"--plot draws the mistakes of a recogniser; a {source.system} model has no such figure")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
@@ -22,12 +22,19 @@ _PARTS = re.compile(r"^(training|data|model)(\.(feed-forward|convolutional))?(\.
 class Changes:
     """Changes to a recipe; what is None stays as the recipe has it.
 
-    `data`: its name or path; `tokenizer`: of texts. `layers`, `heads`, `width`, `context`, `dropout`: the model's.
+    `data`: its name or path; `tokenizer` and `vocab`: of texts; `source`, `target` (languages) and `form`: of pairs,
+    and `teacher`, whose translations are trained on: a run's name, several, or with what else it takes as a mapping.
+    `layers`, `heads`, `width`, `context`, `dropout`: the model's.
     `batch`, `learning_rate`, `optimizer`, `precision`, `compile`, `seed`, `steps`: the training's.
     """
 
     data: str | None = None
     tokenizer: str | None = None
+    vocab: int | None = None
+    source: str | None = None
+    target: str | None = None
+    form: str | None = None
+    teacher: str | Sequence[str] | Mapping[str, Any] | None = None
     layers: int | None = None
     heads: int | None = None
     width: int | None = None
@@ -61,7 +68,7 @@ def changed(recipe: Kind, changes: Changes, model: Mapping[str, Any] | None = No
     content = recipe.model_dump()
     content["model"] |= model or {}
     content["data"] |= {"name": changes.data} if changes.data is not None else {}
-    content["data"] |= changes.given("tokenizer")
+    content["data"] |= changes.given("tokenizer", "vocab", "source", "target", "form", "teacher")
     content["training"] |= _of_training(recipe.training, changes)
     try:
         return type(recipe).model_validate(content)

@@ -1,4 +1,7 @@
-"""What a system is (digits, gpt), and the table of all: whoever adds one adds a folder, and a line here."""
+"""What a system is (digits, gpt, translate), and the table of all: whoever adds one adds a folder, and a line here.
+
+Models that are not trained here, such as encoders, are of a kind that can less than a system.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,15 @@ from kqv.training.loop import Trainer
 from kqv.training.plans import Recipe
 from kqv.training.run import Run
 
-SYSTEMS = {"digits": "kqv.systems.digits.system", "gpt": "kqv.systems.gpt.system"}
+SYSTEMS = {
+    "digits": "kqv.systems.digits.system",
+    "gpt": "kqv.systems.gpt.system",
+    "translate": "kqv.systems.translation.system",
+}
 """Each system's name, and the module whose `SYSTEM` it is; imported when it is first used."""
+
+OTHER_KINDS = {"encoder": "kqv.systems.encoder.kind"}
+"""The kinds of models that no system trains, and the module whose `KIND` it is."""
 
 
 class Watcher:
@@ -40,6 +50,10 @@ class Watcher:
 
     def tokenizing(self) -> AbstractContextManager[Advance | None]:
         """A text is cut into tokens inside; what it gives is told how far it is."""
+        return nullcontext()
+
+    def translating(self) -> AbstractContextManager[Advance | None]:
+        """Sentences are translated inside; what it gives is told how many are done of how many."""
         return nullcontext()
 
 
@@ -75,11 +89,12 @@ class Planned:
 @dataclass(frozen=True)
 class TraceAsked:
     """A trace as somebody asks for it: its input as a word (each system says what that can be), the right label of a
-    picture, and whether dropout is to be active."""
+    picture, whether dropout is to be active, and a text that an encoder's is compared to."""
 
     input: str | None = None
     label: str | None = None
     training: bool = False
+    like: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +114,23 @@ class Traced:
 
 
 @dataclass(frozen=True)
+class EvaluationAsked:
+    """An evaluation as somebody asks for it: which `split`, or other `data`; with the last weights or the `best`.
+
+    `beams`, `length_penalty`: of a model that searches for its output, instead of its recipe's. `others`: models whose
+    probabilities are averaged with its.
+    """
+
+    data: str | None = None
+    split: str = "test"
+    best: bool = False
+    device: str = "auto"
+    beams: int | None = None
+    length_penalty: float | None = None
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """Scores of a model over a whole set: as numbers by name, and in a sentence; of pictures with every verdict."""
 
@@ -107,26 +139,38 @@ class Evaluated:
     pictures: PictureEvaluation | None = None
 
 
-@dataclass(frozen=True)
-class System:
-    """One of the systems, and what can be done with its models.
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of trained models, wherever they are from, and what can be done with them.
 
-    `unit`: what it learns from, for speeds. `plan(asked, group, watcher)`: a new training; `resume(run, data, group,
-    watcher)`: what prepares one that stopped, with its data where it is now. `load(source, best)`: a trained model.
-    `trace(source, asked, watcher)`, `evaluate(source, data, split, best, device, watcher)`: as their commands.
-    `epoch(run)`: in how many steps the run sees each example once. `next_steps(path)`: what can be done with a run,
-    as commands by what they are for.
+    `load(source, best)`: a trained model. `trace(source, asked, watcher)`, `evaluate(source, asked, watcher)`: as their
+    commands. `searches`: whether what a model says is searched for, with beams; `compares`: whether two texts can be
+    compared; `joins`: whether several models can be scored together, as an ensemble.
     """
 
     name: str
+    load: Callable[[ModelSource, bool], Any]
+    trace: Callable[[ModelSource, TraceAsked, Watcher], Traced]
+    evaluate: Callable[[ModelSource, EvaluationAsked, Watcher], Evaluated]
+    searches: bool = False
+    compares: bool = False
+    joins: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class System(Kind):
+    """One of the systems: a kind of models that is trained here.
+
+    `unit`: what it learns from, for speeds. `plan(asked, group, watcher)`: a new training; `resume(run, data, group,
+    watcher)`: what prepares one that stopped, with its data where it is now. `epoch(run)`: in how many steps the run
+    sees each example once. `next_steps(path)`: what can be done with a run, as commands by what they are for.
+    """
+
     unit: str
     recipe: type[Recipe]
     recipes: Mapping[str, Callable[[], Recipe]]
     plan: Callable[[Asked, Group, Watcher], Planned]
     resume: Callable[[Run, str | None, Group, Watcher], Callable[[Recipe], Prepared]]
-    load: Callable[[ModelSource, bool], Any]
-    trace: Callable[[ModelSource, TraceAsked, Watcher], Traced]
-    evaluate: Callable[[ModelSource, str | None, str, bool, str, Watcher], Evaluated]
     epoch: Callable[[Run], float]
     next_steps: Callable[[Path], dict[str, str]]
 
@@ -144,4 +188,12 @@ def system_named(name: str) -> System:
     if name not in SYSTEMS:
         raise Error(f"there is no system {name!r}; choose one of: {', '.join(SYSTEMS)}")
     found: System = import_module(SYSTEMS[name]).SYSTEM
+    return found
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of models of that name: a system, or one that none trains. Raises `Error` as `system_named`."""
+    if name not in OTHER_KINDS:
+        return system_named(name)
+    found: Kind = import_module(OTHER_KINDS[name]).KIND
     return found

@@ -84,8 +84,8 @@ def train(
 
     `recipe`: its name, or a recipe itself. `weights_from`: a model to start from; `resume_run`: a run that stopped.
     `changes`: `steps`, `seed`, `layers`, `heads`, `width`, `context`, `dropout`, `batch`, `learning_rate`, `optimizer`,
-    `precision`, `compile`, `tokenizer` (`kqv.systems.changes.Changes`). `listener` is told of each step and score.
-    Raises `Error` as the command does; `Interrupted` after Ctrl-C, with everything saved.
+    `precision`, `compile`, `tokenizer`, `teacher` and others (`kqv.systems.changes.Changes`). `listener` is told of
+    each step and score. Raises `Error` as the command does; `Interrupted` after Ctrl-C, with everything saved.
     """
     try:
         wanted = Changes(data=None if data is None else location_of(data), **changes)

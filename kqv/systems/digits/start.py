@@ -55,7 +55,8 @@ def fingerprint(data: DigitData) -> str:
 
 def with_changes(recipe: DigitsRecipe, changes: Changes) -> DigitsRecipe:
     """The recipe with what is wanted other than it has it; `Error` for what a digit recogniser does not have."""
-    changes.refuse(("heads", "context", "tokenizer"), "a digit recogniser is described by layers and width")
+    changes.refuse(("tokenizer", "vocab", "source", "target", "form"), "a digit recogniser reads pictures")
+    changes.refuse(("heads", "context"), "a digit recogniser is described by layers and width")
     changes.refuse(("precision", "compile"), "a digit recogniser always computes in float32, uncompiled")
     model = changes.given("dropout")
     if changes.layers is not None or changes.width is not None:

@@ -37,6 +37,7 @@ class DigitsTask:
     """A network that learns labelled pictures."""
 
     unit = "pictures"
+    scores = ("loss", "accuracy")
 
     def __init__(
         self, model: Recogniser, data: DigitData, recipe: DigitsRecipe, device: torch.device, group: Group = ALONE

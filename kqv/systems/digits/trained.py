@@ -17,8 +17,8 @@ def digits_recipe_of(run: Run) -> DigitsRecipe:
 
 
 def load_network(run: Run, best: bool = False) -> Recogniser:
-    """The trained network of a run, in evaluation mode; with its last weights or, as `best`, those of its lowest
-    validation loss. `RunError` when it is damaged, or has no such weights."""
+    """The trained network of a run, in evaluation mode; with its last weights or, as `best`, those of its best
+    validation score. `RunError` when it is damaged, or has no such weights."""
     classes = classes_of(run)
     model = make_network(digits_recipe_of(run), (classes["rows"], classes["columns"]), tuple(classes["classes"]))
     path = run.weights_file(best)

@@ -9,22 +9,24 @@ from kqv.errors import Error
 from kqv.evaluation.text import score_text
 from kqv.systems.gpt.trained import load_gpt_source
 from kqv.systems.source import ModelSource
-from kqv.systems.system import Evaluated, Watcher
+from kqv.systems.system import Evaluated, EvaluationAsked, Watcher
 from kqv.training.devices import choose_device
 
 LONGEST = 2048
 """Tokens of a window at most; models that were trained elsewhere may read a hundred thousand at once."""
 
 
-def evaluate(source: ModelSource, data: str | None, split: str, best: bool, device: str, watcher: Watcher) -> Evaluated:
-    """Score a model on a text, every token once: a run's own held-out text, or any other. `best`: with the weights of
-    its lowest validation loss. Raises `Error` for a model that is no run without `data`, and for texts too short."""
-    if split == "test":
-        split = "validation"  # a text has two splits: what the model never saw is the validation text
+def evaluate(source: ModelSource, asked: EvaluationAsked, watcher: Watcher) -> Evaluated:
+    """Score a model on a text, every token once: a run's own held-out text, or any other.
+
+    Raises `Error` for a model that is no run without `data`, and for texts too short.
+    """
+    split = "validation" if asked.split == "test" else asked.split  # a text has two: the model never saw that one
+    data = asked.data
     if data is None:
         run = source.require_run("say with --data on which text to score it")
         data = run.recipe.data.name
-    loaded, chosen = load_gpt_source(source, best), choose_device(device)
+    loaded, chosen = load_gpt_source(source, asked.best), choose_device(asked.device)
     corpus = load_text(location_of(data), watcher.downloading)
     with watcher.tokenizing() as advance:
         tokens = tokenized(corpus, loaded.tokenizer, advance)

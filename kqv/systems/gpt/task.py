@@ -60,6 +60,7 @@ class TextTask:
     """
 
     unit = "tokens"
+    scores = ("loss", "perplexity", "bits_per_byte")
 
     def __init__(
         self, model: GPT, context: int, train: Ids, validation: Ids, bytes_per_token: float, plan: TrainingPlan,

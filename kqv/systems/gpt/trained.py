@@ -53,8 +53,8 @@ def tokenizer_of(run: Run) -> Tokenizer:
 
 
 def load_gpt(run: Run, best: bool = False) -> LoadedGPT:
-    """The trained model of a run with its vocabulary; with its last weights or, as `best`, those of its lowest
-    validation loss. `RunError` when it is damaged, or has no such weights."""
+    """The trained model of a run with its vocabulary; with its last weights or, as `best`, those of its best
+    validation score. `RunError` when it is damaged, or has no such weights."""
     recipe = gpt_recipe_of(run)
     tokenizer = tokenizer_of(run)
     model = make_gpt(recipe, tokenizer.size)

@@ -1,0 +1,22 @@
+"""Encoders as a kind of model: they are taken from files, traced and compared, and not trained here."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from kqv.errors import Error
+from kqv.systems.encoder.loaded import load_encoder
+from kqv.systems.encoder.traced import trace
+from kqv.systems.source import ModelSource
+from kqv.systems.system import EvaluationAsked, Kind, Watcher
+
+
+def evaluate(source: ModelSource, asked: EvaluationAsked, watcher: Watcher) -> NoReturn:
+    """Refused: an encoder without a head predicts nothing that could be right or wrong."""
+    raise Error(
+        f"{source.name} is an encoder: it predicts nothing, so there is nothing to score; look inside: "
+        f"kqv trace {source.name} TEXT"
+    )
+
+
+KIND = Kind(name="encoder", load=load_encoder, trace=trace, evaluate=evaluate, compares=True)

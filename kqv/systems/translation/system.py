@@ -1,0 +1,32 @@
+"""Translation as one of the systems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kqv.systems.system import System
+from kqv.systems.translation.evaluated import evaluate
+from kqv.systems.translation.planned import plan, resumption
+from kqv.systems.translation.recipes import TRANSLATION_RECIPES, TranslationRecipe
+from kqv.systems.translation.traced import trace
+from kqv.systems.translation.trained import load
+from kqv.training.run import Run
+
+
+def epoch(run: Run) -> float:
+    """So many steps see each pair once."""
+    return float(run.config.data.batches)
+
+
+def next_steps(path: Path) -> dict[str, str]:
+    """What can be done with a run, as commands by what they are for."""
+    return {
+        "translate": f"kqv translate {path}", "test it": f"kqv evaluate {path}", "look inside": f"kqv trace {path}",
+    }  # fmt: skip
+
+
+SYSTEM = System(
+    name="translate", unit="tokens", recipe=TranslationRecipe, recipes=TRANSLATION_RECIPES, plan=plan,
+    resume=resumption, load=load, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps,
+    searches=True, joins=True,
+)  # fmt: skip

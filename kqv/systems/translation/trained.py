@@ -1,0 +1,66 @@
+"""The translator of a run: made from its recipe, with the weights and the vocabularies that training left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kqv.generation.beam_search import BeamSearch
+from kqv.models.transformer import Transformer
+from kqv.systems.source import ModelSource
+from kqv.systems.translation.recipes import TranslationRecipe
+from kqv.systems.translation.translating import translate_sentences
+from kqv.systems.translation.vocabularies import Vocabularies, vocabularies_of
+from kqv.tensors import put_weights, read_tensors
+from kqv.training.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedTranslator:
+    """A trained model, in evaluation mode, with its vocabularies and its recipe."""
+
+    model: Transformer
+    vocabularies: Vocabularies
+    recipe: TranslationRecipe
+
+    def search(self, beams: int | None = None, length_penalty: float | None = None, n_best: int = 1) -> BeamSearch:
+        """How it searches: as its recipe says, but for what is given."""
+        plan = self.recipe.search
+        beams = plan.beams if beams is None else beams
+        penalty = plan.length_penalty if length_penalty is None else length_penalty
+        return BeamSearch(max(beams, n_best), penalty, n_best)
+
+    def translate(self, sentence: str, *, beams: int | None = None, length_penalty: float | None = None) -> str:
+        """The translation of a sentence, in the form (raw or tokenised) that the run was trained on; `""` for one
+        without a word.
+
+        Raises `Error` for characters that the vocabulary does not have, and for a sentence longer than the context.
+        """
+        how = self.search(beams, length_penalty)
+        return translate_sentences([self.model], self.vocabularies, [sentence], how)[0][0].text
+
+
+def translation_recipe_of(run: Run) -> TranslationRecipe:
+    """A run's recipe; `RunError` where the run is of another system."""
+    return run.recipe_of(TranslationRecipe)
+
+
+def make_transformer(recipe: TranslationRecipe, vocabularies: Vocabularies) -> Transformer:
+    """The recipe's model, with weights drawn from PyTorch's random generator as it stands."""
+    source = None if vocabularies.joint else vocabularies.source.size
+    return Transformer(vocabularies.target.size, source, recipe.model)
+
+
+def load_translator(run: Run, best: bool = False) -> LoadedTranslator:
+    """The trained model of a run; with its last weights or, as `best`, those of its best validation score. `RunError`
+    when it is damaged, or has no such weights."""
+    recipe, vocabularies = translation_recipe_of(run), vocabularies_of(run)
+    model = make_transformer(recipe, vocabularies)
+    path: Path = run.weights_file(best)
+    put_weights(model, read_tensors(path, run.identity)[0], str(path))
+    return LoadedTranslator(model.eval(), vocabularies, recipe)
+
+
+def load(source: ModelSource, best: bool) -> LoadedTranslator:
+    """The translator of a run."""
+    return load_translator(source.require_run("only runs translate"), best)
