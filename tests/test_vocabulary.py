@@ -36,7 +36,11 @@ def rows(heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-TERMS = [row for heading in ("Networks and training", "Text and attention", "kqv's own") for row in rows(heading)]
+TERMS = [
+    row
+    for heading in ("Networks and training", "Text and attention", "Translation", "kqv's own")
+    for row in rows(heading)
+]
 
 
 def code_texts() -> Iterator[tuple[str, str]]:

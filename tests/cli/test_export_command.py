@@ -15,6 +15,7 @@ from kqv.systems.gpt.fine_tuning import fine_tuning
 from kqv.systems.gpt.recipes import GPTRecipe, TextPlan
 from kqv.systems.gpt.start import start
 from kqv.systems.gpt.trained import load_gpt
+from kqv.tensors import weights_of, write_tensors
 from kqv.training.plans import TrainingPlan
 from kqv.training.run import Run
 
@@ -72,3 +73,23 @@ def test_what_cannot_be_is_said_in_one_line(exporting: Any) -> None:
     assert "no run 'gone'" in exporting("export", "gone", "--to", "hugging-face", "model").problem
     assert "run is not empty" in exporting("export", "run", "--to", "hugging-face", "run").problem
     assert "--to" in exporting("export", "run", "model").problem
+    refused = exporting("export", "run", "--to", "hugging-face", "model", "--type", "int8").problem
+    assert "no types to choose from, but got --type int8" in refused
+    refused = exporting("export", "run", "--to", "ctranslate2", "model", "--type", "int4").problem
+    assert "no type 'int4'; choose one of: float32, int8" in refused
+    refused = exporting("export", "run", "--to", "ctranslate2", "model").problem
+    assert "run is a gpt run; this needs one of translate" in refused
+    assert (
+        "run has no best.safetensors" in exporting("export", "run", "--to", "hugging-face", "model", "--best").problem
+    )
+    assert not Path("model").exists()
+
+
+def test_the_best_weights_can_be_exported(exporting: Any) -> None:
+    run = Run(Path("run"))
+    best = {name: tensor + 1 for name, tensor in weights_of(load_gpt(run).model).items()}
+    write_tensors(run.best_file, best, run=run.identity, header={})
+    assert exporting("export", "run", "--to", "hugging-face", "last").status == 0
+    assert exporting("export", "run", "--to", "hugging-face", "best", "--best").status == 0
+    last, other = (weights_of(read(folder)[0]) for folder in ("last", "best"))
+    assert all(torch.equal(other[name], tensor + 1) for name, tensor in last.items())

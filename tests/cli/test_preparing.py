@@ -1,4 +1,4 @@
-"""What a command says while a text is downloaded for, learned from, or cut into tokens."""
+"""What a command says while a text is downloaded for, learned from or cut into tokens, or while it translates."""
 
 from __future__ import annotations
 
@@ -50,6 +50,19 @@ def test_cutting_a_text_into_tokens_is_shown_where_it_takes_long(
             advance(done, 30_000_000)
     assert ("cutting the text into tokens" if terminal else "cutting 30.0 MB of text into tokens …\n") in read()
     assert read().count("cutting") == 1 or terminal
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_translating_is_shown_in_sentences(
+    terminal: bool, shown: Callable[[bool], Callable[[], str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(preparing, "PATIENCE", 0.0)
+    read = shown(terminal)
+    with preparing.TerminalWatcher().translating() as advance:
+        for done in (400, 800, 1000):
+            advance(done, 1000)
+    assert ("/1000" if terminal else "translating 1,000 sentences …\n") in read()
 
 
 def test_the_bar_goes_where_something_fails(

@@ -27,7 +27,8 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_run_yet(kqv: Kqv) -> None:
     shown = kqv("runs")
     assert shown.status == 0
-    assert shown.out == "There is no run in runs; make one with: kqv train digits, or kqv train gpt\n"
+    commands = "kqv train digits, kqv train translate or kqv train gpt"
+    assert " ".join(shown.out.split()) == f"There is no run in runs; make one with: {commands}"
     assert kqv("runs", "--json").json == {"runs": []}
 
 

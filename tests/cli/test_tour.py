@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from kqv.cli import tour_gpt
+from kqv.cli import tour_display, tour_gpt
 from kqv.systems.gpt.trained import load_gpt
 
 
@@ -17,7 +17,8 @@ def test_the_gpt_stage_trains_shows_shapes_and_writes(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tour_gpt, "MINUTES", 0.02)
     monkeypatch.setattr(tour_gpt, "WRITTEN", 40)
-    monkeypatch.setattr(tour_gpt, "console", Console(width=200, highlight=False, soft_wrap=True))
+    for module in (tour_gpt, tour_display):
+        monkeypatch.setattr(module, "console", Console(width=200, highlight=False, soft_wrap=True))
     run = tour_gpt.stage()
     printed = " ".join(capsys.readouterr().out.split())
     assert "blocks.0.attention.queries" in printed

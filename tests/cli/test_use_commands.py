@@ -37,6 +37,13 @@ def test_many_classes_are_shown_as_the_commonest_mistakes(kqv: Kqv, run: Path, m
     assert int(after.split()[0]) == confusion.max()
 
 
+def test_a_recogniser_has_no_beams(kqv: Kqv, run: Path) -> None:
+    for option in ("--beams", "--length-penalty"):
+        assert "are for translators; runs/digits-1 is a digits model" in kqv("evaluate", run, option, "2").problem
+    refused = kqv("evaluate", run, "--with", run).problem
+    assert "--with averages the probabilities of translators; runs/digits-1 is a digits model" in refused
+
+
 def test_no_mistakes() -> None:
     none = np.zeros(0)
     scores = DigitScores(0.0, 1.0, 5, 5, np.diag([2, 3]), none.astype(np.int64), none, none > 0)

@@ -123,7 +123,7 @@ def test_help_lists_a_dropped_in_set(copy: Path, system: str, names: str) -> Non
 
 def test_sets_are_shown_with_the_embedded_ones_first_and_then_by_kind() -> None:
     assert list(SOURCES) == [
-        "digits8x8", "python-docs", "numbers-dates", "mnist", "shakespeare", "multi30k", "gpt2", "smollm2"
+        "digits8x8", "python-docs", "numbers-dates", "mnist", "shakespeare", "multi30k", "gpt2", "minilm", "smollm2"
     ]  # fmt: skip
     assert listed(PICTURES) == "digits8x8 (embedded), mnist"
     assert listed(TEXTS) == "python-docs (embedded), shakespeare"

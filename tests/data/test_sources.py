@@ -95,7 +95,7 @@ def files_in(folder: Path) -> list[str]:
 def test_every_source_of_the_map_is_registered() -> None:
     embedded = {name for name, source in SOURCES.items() if source.embedded}
     assert embedded == {"digits8x8", "python-docs", "numbers-dates"}
-    assert set(SOURCES) - embedded == {"mnist", "shakespeare", "multi30k", "gpt2", "smollm2"}
+    assert set(SOURCES) - embedded == {"mnist", "shakespeare", "multi30k", "gpt2", "minilm", "smollm2"}
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -128,3 +128,19 @@ def test_a_trace_explains_what_was_computed_with_a_cache() -> None:
     masked = trace["blocks.0.attention.masked_scores#2"].value
     assert torch.isinf(masked[:, :, 0, 5]).all(), "the first of two new positions does not see the second"
     assert torch.isfinite(masked[:, :, 1]).all()
+
+
+@pytest.mark.parametrize("rows", [[1], [1, 0], [1, 1, 0, 1, 0]])
+def test_selected_texts_go_on_as_if_they_had_always_been_there(rows: list[int]) -> None:
+    model = gpt(written_out=False)
+    ids, _ = batch()
+    ids = ids[:2]
+    cache = model.new_cache(2)
+    with torch.no_grad():
+        model(ids[:, :4], cache)
+        cache.select(torch.tensor(rows))
+        assert cache.batch == len(rows)
+        assert cache.length == 4
+        chosen = ids[rows]
+        found = model(chosen[:, 4:], cache)
+    assert float((found - model(chosen)[:, 4:]).detach().abs().max()) <= 1e-12

@@ -180,6 +180,29 @@ def test_decoding_with_a_cache_equals_the_whole_pass(block: str, positions: str,
 
 
 @pytest.mark.parametrize("written_out", [False, True])
+@pytest.mark.parametrize("block", BLOCKS)
+def test_texts_of_one_source_are_decoded_together(block: str, written_out: bool) -> None:
+    """A cache of three texts goes on as two of each source, and then as other two of the last source and the first."""
+    model = transformer(written_out, block=block)
+    source, present, target = texts()
+    twice, sources = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([2, 0])
+    others = torch.randint(1, VOCAB, (6, 2), generator=torch.Generator().manual_seed(4))
+    last = torch.tensor([5, 5, 1, 0])
+    with torch.no_grad():
+        encoded, cache = model.encode(source, present), model.new_cache(3)
+        model.decode(target[:, :3], encoded, present, cache)
+        cache.select(twice)
+        found = model.decode(others, encoded, present, cache)
+        whole = torch.cat((target[twice, :3], others), 1)
+        torch.testing.assert_close(found, model(source[twice], whole, present[twice])[:, 3:], rtol=0, atol=1e-12)
+        cache.select(last, sources)
+        found = model.decode(others[:4], encoded[sources], present[sources], cache)
+        whole = torch.cat((whole[last], others[:4]), 1)
+        expected = model(source[twice[last]], whole, present[twice[last]])
+    torch.testing.assert_close(found, expected[:, 5:], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("written_out", [False, True])
 @pytest.mark.parametrize("parts", [{}, {"block": "pre-norm", "tables": "separate"}, {"dropout": 0.3, "tables": "tied"}])
 def test_every_derivative_is_ours(parts: dict[str, Any], written_out: bool) -> None:
     model = transformer(written_out, **parts)
@@ -232,6 +255,10 @@ def test_what_does_not_fit_is_refused() -> None:
         model(source, target.repeat(1, 3))
     with pytest.raises(DimensionError, match=r"source's batch.*\[2, 6\]"):
         model(source, target[:2])
+    with pytest.raises(DimensionError, match=r"source's batch.*\[6, 6\]"):
+        model(source, target.repeat(2, 1))
+    with pytest.raises(DimensionError, match=r"source's batch.*\[4, 6\]"), torch.no_grad():
+        model.decode(target[[0, 0, 1, 1]], model.encode(source), None, model.new_cache(4))
     with pytest.raises(DimensionError, match="present"):
         model(source, target, present[:, :4])
     with pytest.raises(Error, match="one vocabulary; got 17 and 13"):

@@ -43,6 +43,7 @@ from kqv.operations import (
     sinusoidal,
     softmax,
     squared_error,
+    symmetric_divergence,
     tanh,
 )
 
@@ -143,6 +144,13 @@ def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0, igno
     rows, aims = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)
     total = F.cross_entropy(rows, aims, ignore_index=ignored, label_smoothing=smoothing, reduction="sum")
     return total / max(1, int((targets != ignored).sum()))
+
+
+def _symmetric_divergence(first: Tensor, second: Tensor, targets: Tensor, ignored: int = -100) -> Tensor:
+    log_p, log_q = (torch.log_softmax(logits, -1) for logits in (first, second))
+    both = F.kl_div(log_q, log_p, reduction="none", log_target=True)
+    both = both + F.kl_div(log_p, log_q, reduction="none", log_target=True)
+    return both[targets != ignored].sum() / 2 / max(1, int((targets != ignored).sum()))
 
 
 _QKV = (real(2, 3, 5, 4), real(2, 3, 5, 4), real(2, 3, 5, 4))
@@ -251,6 +259,16 @@ CASES: list[Case] = [
         smoothing=0.1, ignored=2,
     ),
     *cases(
+        symmetric_divergence, _symmetric_divergence, (real(4, 5), real(4, 5), whole(5, 4)),
+        (real(2, 4, 5), real(2, 4, 5), whole(5, 2, 4)), (real(5), real(5), whole(5)),
+        (real(130, 3), real(130, 3), whole(3, 130)), (real(1, 1), real(1, 1), whole(1, 1)),
+        (real(0, 5), real(0, 5), whole(5, 0)),
+    ),
+    *cases(
+        symmetric_divergence, _symmetric_divergence, (real(4, 5), real(4, 5), whole(5, 4)),
+        (real(3, 6, 5), real(3, 6, 5), whole(5, 3, 6)), ignored=2,
+    ),
+    *cases(
         argmax, partial(torch.argmax, dim=-1), (real(3, 5),), (real(2, 3, 4),), (real(6),), (real(1, 1),),
         (real(0, 5),),
     ),
@@ -302,6 +320,8 @@ MISFITS: list[tuple[Operation, tuple[Make | None, ...], dict[str, Any], str]] = 
     (binary_cross_entropy, (real(4, 5), real(4, 1)), {}, "'out'"),
     (cross_entropy, (real(2, 3, 5), whole(5, 3, 2)), {}, "leading axes"),
     (cross_entropy, (real(6, 5), whole(5, 4)), {}, "leading axes"),
+    (symmetric_divergence, (real(3, 5), real(2, 5), whole(5, 3)), {}, "leading axes"),
+    (symmetric_divergence, (real(3, 5), real(3, 4), whole(5, 3)), {}, "'class'"),
     (softmax, (real(),), {}, "at least 1"),
     (argmax, (real(),), {}, "at least 1"),
 ]

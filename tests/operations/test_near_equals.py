@@ -27,6 +27,7 @@ EXPLAINED = {
     "sinusoidal": "the sine of a large angle, of which single precision holds the turns and a few digits of the rest",
     "rotary": "a vector turned into the direction of an axis",
     "cross_entropy": "with label smoothing p and q are two numbers that happen to be near each other",
+    "symmetric_divergence": "two passes may give nearly the same probabilities: it is made of their differences",
     "gelu": "½·(1 + erf x) of a number far below 0",
     "gelu_tanh": "½·(1 + tanh x) of a number far below 0",
     "silu": "1 + x·(1 − σ(x)) near its zero at −1.28",

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from kqv.data.parallel.generated import KINDS
-from kqv.data.parallel.load import load_parallel
+from kqv.data.parallel.load import load_parallel, load_whole
 from kqv.data.parallel.pairs import ParallelText
 from kqv.data.sets import PARALLEL, SOURCES
 from kqv.data.sources import find
@@ -40,10 +40,18 @@ def test_both_sets_are_registered() -> None:
     assert SOURCES["numbers-dates"].embedded
 
 
-def test_no_generated_sentence_comes_twice_in_either_language(numbers: ParallelText) -> None:
-    pairs = whole(numbers)
+def test_what_is_held_out_comes_once_in_either_language(numbers: ParallelText) -> None:
     assert [len(numbers.train), len(numbers.validation), len(numbers.test)] == [3600, 200, 200]
-    assert len({german for german, _ in pairs}) == len({english for _, english in pairs}) == 4000
+    held = [*numbers.validation, *numbers.test]
+    for side in range(2):
+        sentences = {pair[side] for pair in held}
+        assert len(sentences) == len(held)
+        assert not sentences & {pair[side] for pair in numbers.train}
+
+
+def test_a_generated_sentence_has_one_translation(numbers: ParallelText) -> None:
+    pairs = set(whole(numbers))
+    assert len({german for german, _ in pairs}) == len({english for _, english in pairs}) == len(pairs)
 
 
 def test_generated_pairs_follow_the_seed_alone(numbers: ParallelText) -> None:
@@ -228,3 +236,16 @@ def test_what_is_not_there_is_refused_with_what_is(tmp_path: Path) -> None:
         load_parallel(["a", "b", "c"])
     with pytest.raises(DataError, match="a quantity is for pairs that are generated"):
         load_parallel(tsv(tmp_path), quantity=5)
+
+
+def test_files_are_taken_whole_with_the_line_on_which_each_pair_stands(tmp_path: Path) -> None:
+    (tmp_path / "a.de").write_bytes("\ufeffeins\r\n\r\nzwei\u2028drei\n \nvier".encode())
+    (tmp_path / "a.en").write_text("one\n\ntwo\n\nfour\n", encoding="utf-8")
+    pairs, lines = load_whole([tmp_path / "a.de", tmp_path / "a.en"])
+    assert pairs == (("eins", "one"), ("zwei\u2028drei", "two"), ("vier", "four"))
+    assert lines == [1, 3, 5]
+    (tmp_path / "a.tsv").write_text("eins\tone\n\t\n\nzwei\ttwo\n", encoding="utf-8")
+    assert load_whole(tmp_path / "a.tsv") == ((("eins", "one"), ("zwei", "two")), [1, 4])
+    (tmp_path / "a.en").write_text("one\n\ntwo\n\nfour\nfive\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"a\.en is 1 line longer"):
+        load_whole([tmp_path / "a.de", tmp_path / "a.en"])

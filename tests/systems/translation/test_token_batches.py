@@ -1,0 +1,49 @@
+"""Batches by token count: every pair once an epoch, in another composition each time, never too large."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kqv.errors import Error
+from kqv.systems.translation.batches import TokenBatches
+
+LENGTHS = np.random.default_rng(7).integers(1, 40, size=(500, 2))
+
+
+def test_an_epoch_sees_every_pair_once_and_another_one_in_other_batches() -> None:
+    batches = TokenBatches(LENGTHS, 256, seed=3)
+    epochs = [
+        [tuple(batches.pairs(epoch * batches.per_epoch + step)) for step in range(batches.per_epoch)]
+        for epoch in range(2)
+    ]
+    for epoch in epochs:
+        assert sorted(pair for batch in epoch for pair in batch) == list(range(len(LENGTHS)))
+    assert {frozenset(batch) for batch in epochs[0]} != {frozenset(batch) for batch in epochs[1]}
+
+
+def test_no_batch_has_more_tokens_than_allowed_and_little_of_it_is_padding() -> None:
+    batches = TokenBatches(LENGTHS, 256, seed=3)
+    padded = [LENGTHS[batches.pairs(step)].max() * len(batches.pairs(step)) for step in range(batches.per_epoch)]
+    assert max(padded) <= 256
+    assert batches.per_epoch < 1.5 * LENGTHS.max(1).sum() / 256
+
+
+def test_a_step_is_a_function_of_seed_and_step_alone() -> None:
+    first, second = TokenBatches(LENGTHS, 256, seed=3), TokenBatches(LENGTHS, 256, seed=3)
+    last = 2 * first.per_epoch + 5
+    for step in range(last):
+        first.pairs(step)
+    np.testing.assert_array_equal(first.pairs(last), second.pairs(last))
+    other = TokenBatches(LENGTHS, 256, seed=4)
+    assert not np.array_equal(first.pairs(0), other.pairs(0))
+
+
+def test_sizes_count_the_targets_tokens() -> None:
+    batches = TokenBatches(LENGTHS, 256, seed=3)
+    assert sum(batches.size(step) for step in range(batches.per_epoch)) == LENGTHS[:, 1].sum()
+
+
+def test_a_sentence_longer_than_a_batch_is_refused() -> None:
+    with pytest.raises(Error, match="no room for a sentence of 40"):
+        TokenBatches(LENGTHS, 30, seed=0)
