@@ -1,6 +1,8 @@
 """Write what the documentation shows by running it: command outputs, the formula page, the command reference.
 
     python docs/generate.py           rewrite everything that is generated
+    python docs/generate.py --reference   rewrite the two pages of docs/reference alone, in a few seconds
+    python docs/generate.py 6-the-transformer   rewrite one page of the guide (or several, or README) alone
     python docs/generate.py --check   say what is out of date instead; exit status 1 if anything is
 
 In a guide, a block is generated where a comment names the command; everything up to the closing fence is replaced:
@@ -18,6 +20,8 @@ to end with an error. The same comment can stand for four other things:
     <!-- body of rebuild/NAME.py -->  the body that a learner writes into the form of an exercise
     <!-- file rebuild/NAME.py -->     the file as it stands then
     <!-- code of kqv.NAME -->         the lines of a function or class of kqv
+
+`<!-- needs smollm2 minilm -->` says which data a page needs (`kqv data list`); without it the page stays as it is.
 
 The guide runs in one temporary folder, in the order in which it stands, so that what one makes the next can use.
 The README, which has such blocks too, runs in another.
@@ -64,6 +68,7 @@ _LASTING = [
         r"(Hint|Next|Stuck\?|Now the real training).*",
     )
 ]
+_NEEDS = re.compile(r"<!-- needs ([^\n]+?) -->")
 _VOCAB = re.compile(r"vocab=\d+")  # the embedded text differs with Python's version, and so do its tokens
 
 
@@ -144,6 +149,14 @@ def guide_page(text: str, folder: Path) -> str:
     return _BLOCK.sub(lambda block: shown(block, next(outputs)), text)
 
 
+def missing(text: str) -> list[str]:
+    """The data that a page needs and that is not here."""
+    from kqv.data.sources import find, lookup
+
+    names = [name for needed in _NEEDS.findall(text) for name in needed.split()]
+    return [name for name in names if any(find(lookup(name), file) is None for file in lookup(name).files)]
+
+
 def operations_page() -> str:
     """The formula page: every operation with its formula, gradients, dimensions and source, from their one table."""
     from kqv.operations import OPERATIONS
@@ -195,14 +208,33 @@ def _commands() -> list[str]:
     return names
 
 
-def generated(keep_pictures: bool = False) -> dict[Path, str]:
-    """Every generated page with its content; the guides' figures are kept on demand."""
-    pages = {REFERENCE / "operations.md": operations_page(), REFERENCE / "commands.md": commands_page()}
+def reference() -> dict[Path, str]:
+    """The formula page and the command reference."""
+    return {REFERENCE / "operations.md": operations_page(), REFERENCE / "commands.md": commands_page()}
+
+
+def chosen(names: list[str]) -> list[Path]:
+    """The pages with these names, in their order: all for none. Ends the program for a name that there is not."""
+    pages = [README, *sorted(GUIDE.glob("*.md"))]
+    if unknown := set(names) - {path.stem for path in pages}:
+        raise SystemExit(
+            f"no page is called {', '.join(sorted(unknown))}; there are {', '.join(p.stem for p in pages)}"
+        )
+    return [path for path in pages if not names or path.stem in names]
+
+
+def generated(keep_pictures: bool = False, names: list[str] | None = None) -> dict[Path, str]:
+    """Every generated page with its content, or those with these names; the guides' figures are kept on demand."""
+    pages = {} if names else reference()
     with tempfile.TemporaryDirectory() as folder:
-        for path in [README, *sorted(GUIDE.glob("*.md"))]:
+        for path in chosen(names or []):
             place = Path(folder) / ("readme" if path == README else "guide")  # its `latest` is its own
             place.mkdir(exist_ok=True)
-            pages[path] = guide_page(path.read_text(encoding="utf-8"), place)
+            text = path.read_text(encoding="utf-8")
+            if lacks := missing(text):
+                sys.stderr.write(f"{path.name} is left as it is: kqv data fetch {' '.join(lacks)}\n")
+            else:
+                pages[path] = guide_page(text, place)
         if keep_pictures:
             PICTURES.mkdir(exist_ok=True)
             for figure in (Path(folder) / "guide").glob("*.png"):
@@ -227,7 +259,9 @@ def skeleton(text: str) -> list[str]:
 def main() -> int:
     """Rewrite the pages, or with `--check` compare them up to their numbers."""
     stale, checking = [], "--check" in sys.argv[1:]
-    for path, content in generated(keep_pictures=not checking).items():
+    names = [word.removesuffix(".md") for word in sys.argv[1:] if not word.startswith("--")]
+    pages = reference() if "--reference" in sys.argv[1:] else generated(keep_pictures=not checking, names=names)
+    for path, content in pages.items():
         before = path.read_text(encoding="utf-8") if path.exists() else ""
         if checking:
             if skeleton(before) != skeleton(content):
