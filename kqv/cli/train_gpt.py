@@ -11,6 +11,7 @@ from kqv.cli.train_options import (
     Batch,
     Compile,
     Dropout,
+    Heads,
     LearningRate,
     Minutes,
     Optimizer,
@@ -21,6 +22,7 @@ from kqv.cli.train_options import (
     Seed,
     Steps,
     TensorBoard,
+    Width,
 )  # fmt: skip
 from kqv.cli.training import Shown, train_or_resume
 from kqv.data.sets import TEXTS, listed
@@ -51,8 +53,6 @@ Vocabulary = Annotated[
 
 
 Layers = Annotated[int | None, typer.Option(help="How many blocks.", min=1)]
-Heads = Annotated[int | None, typer.Option(help="How many attention heads in each block.", min=1)]
-Width = Annotated[int | None, typer.Option(help="Width: how many numbers represent a token.", min=1)]
 Context = Annotated[int | None, typer.Option(help="Context length: how many tokens the model sees at once.", min=1)]
 
 

@@ -42,6 +42,8 @@ Dropout = Annotated[
 Batch = Annotated[int | None, typer.Option(help="Batch size: how many examples make one step.", min=1)]
 LearningRate = Annotated[float | None, typer.Option("--lr", help="The learning rate.")]
 Optimizer = Annotated[str | None, typer.Option(help="adamw, muon or gradient-descent, with its usual learning rate.")]
+Heads = Annotated[int | None, typer.Option(help="How many attention heads in each block.", min=1)]
+Width = Annotated[int | None, typer.Option(help="Width: how many numbers represent a token.", min=1)]
 Precision = Annotated[
     Literal["float32", "bfloat16", "float16"] | None,
     typer.Option(help="Precision of the matrix products; float32 unless the recipe says otherwise, float16 on GPUs."),

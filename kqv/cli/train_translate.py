@@ -11,6 +11,7 @@ from kqv.cli.train_options import (
     Compile,
     Dropout,
     From,
+    Heads,
     LearningRate,
     Minutes,
     Optimizer,
@@ -21,6 +22,7 @@ from kqv.cli.train_options import (
     Seed,
     Steps,
     TensorBoard,
+    Width,
 )  # fmt: skip
 from kqv.cli.training import Shown, train_or_resume
 from kqv.data.sets import PARALLEL, listed
@@ -61,8 +63,6 @@ AlsoOriginals = Annotated[
     bool, typer.Option("--also-originals", help="With --teacher: train on the data's own translations too.")
 ]
 Layers = Annotated[int | None, typer.Option(help="How many blocks encoder and decoder have each.", min=1)]
-Heads = Annotated[int | None, typer.Option(help="How many attention heads in each block.", min=1)]
-Width = Annotated[int | None, typer.Option(help="Width: how many numbers represent a token.", min=1)]
 Context = Annotated[int | None, typer.Option(help="How many tokens a sentence has at most.", min=1)]
 Tokens = Annotated[int | None, typer.Option("--batch", help="Batch size: up to so many tokens on each side.", min=1)]
 

@@ -152,19 +152,20 @@ class TranslationTask:
         part, _ = self.group.part(len(numbers))
         pairs = self.train.of_epoch(step // self.batches.per_epoch)
         own = [pairs[number] for number in numbers[part]]
-        return batch_of(own, self.device, self._weight(numbers, part), self._rounded)
+        weight = self._weight([len(pairs[number][1]) for number in numbers], part)
+        return batch_of(own, self.device, weight, self._rounded)
 
     def _rounded(self, length: int) -> int:
         return max(length, min(rounded(length), self.model.context))
 
-    def _weight(self, numbers: Any, part: slice) -> float:
-        """How much a part's mean over its tokens counts, so that the parts' make the mean over all tokens."""
+    def _weight(self, tokens: list[int], part: slice) -> float:
+        """How much a part's mean over its targets' tokens counts, so that the parts' make the mean over all tokens of
+        the batch, as they are cut in this epoch; `tokens[pair]` of them."""
         if self.group.size == 1:
             return 1.0
-        if len(numbers) < self.group.size and not self.group.part(len(numbers))[1]:
+        if len(tokens) < self.group.size and not self.group.part(len(tokens))[1]:
             return 0.0
-        tokens = self.batches.lengths[numbers, 1]
-        return float(tokens[part].sum() * self.group.size / tokens.sum())
+        return sum(tokens[part]) * self.group.size / sum(tokens)
 
     def learn(self, batch: Batch) -> Tensor:
         """The mean cost of the targets' tokens, with its gradients in the parameters' `grad`."""

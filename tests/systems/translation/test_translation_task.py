@@ -87,6 +87,21 @@ def test_the_parts_of_two_processes_make_the_whole() -> None:
         torch.testing.assert_close((theirs[0].grad + theirs[1].grad) / 2, mine.grad, atol=1e-12, rtol=0)
 
 
+def test_parts_count_by_the_tokens_of_the_epoch_not_by_the_usual_ones() -> None:
+    class Longer(Fixed):
+        """Pairs of which every other one has more tokens than it usually has."""
+
+        def of_epoch(self, epoch: int) -> list[tuple[np.ndarray, ...]]:
+            return [(a, np.append([9] * 7, b) if number % 2 else b) for number, (a, b) in enumerate(PAIRS)]
+
+    losses = []
+    for group in (Group(), Group(rank=0, size=2), Group(rank=1, size=2)):
+        task = make_task(group=Group())
+        task.train, task.group = Longer(), group
+        losses.append(float(task.learn(task.batch(0))))
+    assert sum(losses[1:]) / 2 == pytest.approx(losses[0], abs=1e-12)
+
+
 def test_the_validation_loss_counts_each_token_once_and_is_not_smoothed() -> None:
     task = make_task(smoothing=0.3)
     total = 0.0
