@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kqv.trace.views.attention import Attention
 
 MINUTES = 0.75
-BATCH = 1024  # tokens, as in the recipe
+BATCH = 512  # tokens, as in the recipe
 SENTENCE = "einundzwanzig"  # of the test set, so never seen in training
 RIGHT = "twenty-one"
 SCORED = 200  # sentences of the test set
@@ -167,6 +167,6 @@ def _next(run: Run, cell: str) -> None:
         f"kqv translate {run.path} {SENTENCE} --attention crossing.png": "the crossing as a picture, of each block",
         f"kqv trace {run.path} {SENTENCE} --label {RIGHT} --cell '{cell}'": "the number above",
         f"kqv evaluate {run.path}": "BLEU and exact matches of the whole test set",
-        "kqv train translate": "the whole training, more than twice as long",
+        "kqv train translate": "the whole training",
         "kqv train translate --data a.de,a.en": "your own pairs of sentences",
     })  # fmt: skip

@@ -79,9 +79,9 @@ def translate(
 def _translate_lines(translators: Translators, how: BeamSearch, n_best: int) -> None:
     """A line in, a line out; of several translations Moses's form `LINE ||| TRANSLATION ||| SCORE`, lines from 0.
 
-    Where a line cannot be translated, those before it are written first.
+    Where a line cannot be translated, those before it are written first; at a prompt the next line may be tried.
     """
-    number = 0
+    number, asks = 0, sys.stdin.isatty()
     for block in _blocks():
         readable, failure = translators.readable(block, number + 1)
         for found in translators.translate(block[:readable], how, first_line=number + 1):
@@ -90,8 +90,11 @@ def _translate_lines(translators: Translators, how: BeamSearch, n_best: int) -> 
                 sys.stdout.write(f"{number} ||| {text}{score}\n" if n_best > 1 else f"{text}\n")
             number += 1
         sys.stdout.flush()
-        if failure is not None:
+        if failure is not None and not asks:
             raise failure
+        if failure is not None:
+            notices.print(visible(str(failure)), style="red", markup=False)
+            number += 1
 
 
 def _blocks() -> Iterator[list[str]]:

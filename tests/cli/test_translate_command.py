@@ -142,6 +142,30 @@ def test_a_line_that_cannot_be_translated_is_named_and_those_before_it_are_there
     assert re.match(problem, done.err)
 
 
+def test_at_a_prompt_an_unreadable_line_is_named_and_the_next_one_translated(
+    kqv: Any, translators: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    lines = iter(["eins und ∞", "zwei und drei"])
+
+    def typed(prompt: str) -> str:
+        for line in lines:
+            return line
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", typed)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    run = translators / "signs"
+    shown = kqv("translate", run)
+    assert shown.status == 0
+    assert "∞" in shown.err
+    assert "line 1" in shown.err
+    assert shown.out.splitlines() == said(run, "zwei und drei")[0]
+
+
 def test_several_translations_of_lines_in_moses_form(piped: Any, translators: Path) -> None:
     run = translators / "pieces"
     done = piped(b"eins und zwei\n\ndrei und vier\n", run, "--n-best", "3")

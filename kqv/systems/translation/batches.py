@@ -1,4 +1,4 @@
-"""Batches of pairs by their number of tokens: pairs of one length together, in another composition in each epoch."""
+"""Batches of pairs by their number of tokens: pairs of about one length, in another composition in each epoch."""
 
 from __future__ import annotations
 
@@ -17,29 +17,32 @@ Number = TypeVar("Number", int, Lengths)
 MULTIPLE = 2
 
 
-def rounded(length: Number) -> Number:
+def rounded(length: Number, multiple: int = MULTIPLE) -> Number:
     """A length as training pads it, to an even number: with half as many sizes of tensors, memory that was freed fits
     again. With all sizes the C library searches ever longer for room, and a step takes a fifth more after 500."""
-    return -(-length // MULTIPLE) * MULTIPLE
+    return -(-length // multiple) * multiple
 
 
 class TokenBatches:
     """Batches of up to `tokens` tokens on each side, padding counted; a fixed function of seed and step.
 
-    `lengths[pair, side]`. In each epoch the pairs are shuffled and sorted by length, so that those of one length come
-    in another order; cut into batches; and the batches are shuffled. Every epoch has the same number of batches, since
-    only lengths decide where one ends; they count as `rounded` ones. Raises `Error` where a single pair has more tokens
-    than a batch.
+    `lengths[pair, side]`. In each epoch the pairs are shuffled and sorted into buckets of about one length, each
+    `width` tokens wide; cut into batches; and the batches are shuffled. Narrow buckets leave little padding. Where
+    lengths tell what a sentence is about, as they do of dates and amounts, they also make batches of one kind, and each
+    step undoes some of what the one before has learned; wide ones mix them. Every epoch has the same number of batches,
+    since a pair counts with its bucket's largest length. Raises `Error` where a single pair has more tokens than a
+    batch.
     """
 
-    def __init__(self, lengths: Lengths, tokens: int, seed: int) -> None:
+    def __init__(self, lengths: Lengths, tokens: int, seed: int, width: int = MULTIPLE) -> None:
         longest = rounded(int(lengths.max()))
         if longest > tokens:
             raise Error(
                 f"a batch of {tokens:,} tokens has no room for a sentence of {longest:,}; give a larger --batch"
             )
         self.lengths, self.seed = lengths, seed
-        self.ends = _ends(lengths[_sorted(lengths)], tokens)
+        self._keys = tuple(rounded(kind, width) for kind in (lengths[:, 0], lengths[:, 1], lengths.max(1)))
+        self.ends = _ends(np.minimum(rounded(np.sort(self._keys[-1])), longest), tokens)
         self.per_epoch = len(self.ends)
         self._epoch, self._order, self._batches = -1, np.empty(0, np.int64), np.empty(0, np.int64)
 
@@ -59,23 +62,17 @@ class TokenBatches:
     def _shuffle(self, epoch: int) -> None:
         random = generator(self.seed, "order", epoch)
         order = torch.randperm(len(self.lengths), generator=random).numpy()
-        self._order = order[_sorted(self.lengths[order])]
+        self._order = order[np.lexsort([key[order] for key in self._keys])]
         self._batches = torch.randperm(self.per_epoch, generator=random).numpy()
         self._epoch = epoch
 
 
-def _sorted(lengths: Lengths) -> Lengths:
-    """An order in which the longer side of a pair grows, and of equal ones the target: little of a batch is padding."""
-    found: Lengths = np.lexsort((lengths[:, 0], rounded(lengths[:, 1]), rounded(lengths.max(1))))
-    return found
-
-
 def _ends(ordered: Lengths, tokens: int) -> Lengths:
-    """Behind which pairs a batch ends, where the longest sentence of it, times its pairs, has to fit into `tokens`."""
-    ends, first, longest = [], 0, 0
-    for position, pair in enumerate(rounded(ordered.max(1)).tolist()):
-        longest = max(longest, pair)
-        if (position + 1 - first) * longest > tokens:
+    """Behind which pairs a batch ends, where its largest length, times its pairs, has to fit into `tokens`; `ordered`:
+    the lengths with which the pairs count, growing."""
+    ends, first = [], 0
+    for position, length in enumerate(ordered.tolist()):
+        if (position + 1 - first) * length > tokens:
             ends.append(position)
-            first, longest = position, pair
+            first = position
     return np.array([*ends, len(ordered)])

@@ -58,6 +58,8 @@ class PairsPlan(DataPlan):
 
     `name`: a set, a TSV, or two files with a comma between. `source`, `target`: languages (None: as the data has them).
     `quantity`: of generated pairs, how many. `vocab`: tokens of a trained vocabulary, `joint` for both languages.
+    `bucket_width`: pairs whose lengths differ by less than so many tokens come into one batch; wide buckets mix kinds
+    of sentences, narrow ones save padding.
     `bpe_dropout`: with which probability a pair of tokens stays apart in training (Provilkov et al. 2020).
     `teacher`: whose translations are trained on, instead of the data's own; a run's name, or several, will do.
     """
@@ -70,6 +72,7 @@ class PairsPlan(DataPlan):
     tokenizer: Literal["characters", "bytes", "bpe"] = "bpe"
     vocab: PositiveInt | None = None
     joint: bool = True
+    bucket_width: PositiveInt = 2
     bpe_dropout: float = Field(default=0.0, ge=0, lt=1)
     teacher: TeachingPlan | None = None
 
@@ -131,14 +134,14 @@ def numbers_dates() -> TranslationRecipe:
     return TranslationRecipe(
         name="numbers-dates",
         model=TranslatorArchitecture(
-            context=128, width=128, heads=4, hidden=256, encoder_blocks=2, decoder_blocks=2, dropout=0.0,
+            context=128, width=64, heads=4, hidden=256, encoder_blocks=1, decoder_blocks=2, dropout=0.0,
             block="pre-norm",
         ),
-        data=PairsPlan(name="numbers-dates", tokenizer="characters"),
+        data=PairsPlan(name="numbers-dates", tokenizer="characters", bucket_width=12),
         search=SearchPlan(length_penalty=0.0),  # there is one right answer, so the likeliest one is wanted
         training=TrainingPlan(
-            optimizer="muon", learning_rate=0.01, adamw_learning_rate=0.0015, betas=(0.9, 0.98), schedule="trapezoid",
-            decay=0.5, warm_up=20, batch=1024, steps=1200, evaluate_every=600,
+            optimizer="muon", learning_rate=0.01, adamw_learning_rate=0.0015, momentum=0.85, betas=(0.9, 0.98),
+            schedule="trapezoid", decay=0.5, warm_up=20, batch=512, steps=3600, evaluate_every=1800,
         ),
     )  # fmt: skip
 

@@ -39,11 +39,11 @@ def recipe(steps: int = 6, every: int = 3, **data: Any) -> TranslationRecipe:
             "model": TranslatorArchitecture(
                 context=48, width=16, heads=2, hidden=32, encoder_blocks=1, decoder_blocks=1, dropout=0.1
             ),
-            "data": base.data.model_copy(update=data),
+            "data": base.data.model_copy(update={"bucket_width": 2, **data}),
             "search": SearchPlan(beams=2, length_penalty=0.5),
             "training": base.training.model_copy(
                 update={
-                    "learning_rate": 0.02, "adamw_learning_rate": 0.003, "batch": 512, "steps": steps,
+                    "learning_rate": 0.02, "adamw_learning_rate": 0.003, "momentum": 0.95, "batch": 512, "steps": steps,
                     "evaluate_every": every,
                 }
             ),

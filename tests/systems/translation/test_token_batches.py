@@ -29,6 +29,16 @@ def test_no_batch_has_more_tokens_than_allowed_and_little_of_it_is_padding() -> 
     assert batches.per_epoch < 1.5 * LENGTHS.max(1).sum() / 256
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 8])
+def test_lengths_of_a_batch_differ_by_less_than_a_bucket_is_wide(width: int) -> None:
+    batches = TokenBatches(np.stack([np.repeat(np.arange(1, 17), 400)] * 2, 1), 320, seed=3, width=width)
+    spans = [np.ptp(batches.lengths[batches.pairs(step)][:, 1]) for step in range(batches.per_epoch)]
+    assert sorted(spans)[len(spans) // 2] <= width - 1  # but for batches at a bucket's end
+    assert max(spans) >= width - 1
+    sizes = [len(batches.pairs(step)) * batches.lengths[batches.pairs(step)].max() for step in range(batches.per_epoch)]
+    assert max(sizes) <= 320
+
+
 def test_a_step_is_a_function_of_seed_and_step_alone() -> None:
     first, second = TokenBatches(LENGTHS, 256, seed=3), TokenBatches(LENGTHS, 256, seed=3)
     last = 2 * first.per_epoch + 5
