@@ -67,19 +67,33 @@ def padded(texts: Sequence[Ids], padding: int, device: torch.device) -> tuple[Te
 
 
 class Reader:
-    """One model with the sources of a batch and all targets so far, equally many of each source."""
+    """One model with the sources of a batch and all targets so far, equally many of each source.
+
+    A model whose positions see later ones has no cache: it reads its targets anew for each token.
+    """
 
     def __init__(self, model: Transformer, sources: Sequence[Ids], padding: int) -> None:
         self.model = model
         self.device = model.tokens.weight.device
         source, self.present = padded(sources, padding, self.device)
         self.encoded = model.encode(source, self.present)
-        self.cache = model.new_cache(len(source), source.shape[1] + SPARE)
+        self.cache = None if model.sees_later else model.new_cache(len(source), source.shape[1] + SPARE)
+        self.targets: Tensor | None = None
 
     def advance(self, ids: Tensor) -> Tensor:
         """Read one more token of each target, `ids[row]`; log p of what comes next, `[row, vocab]`."""
-        logits = self.model.decode(ids.to(self.device)[:, None], self.encoded, self.present, self.cache)[:, 0]
-        return _log_probabilities(logits)
+        last = ids.to(self.device)[:, None]
+        if self.cache is None:
+            return _log_probabilities(self._read_anew(last))
+        return _log_probabilities(self.model.decode(last, self.encoded, self.present, self.cache)[:, 0])
+
+    def _read_anew(self, last: Tensor) -> Tensor:
+        """The logits after all targets so far and one token more of each, without a cache."""
+        self.targets = last if self.targets is None else torch.cat((self.targets, last), 1)
+        times = len(last) // len(self.encoded)
+        encoded = self.encoded.repeat_interleave(times, 0)
+        present = None if self.present is None else self.present.repeat_interleave(times, 0)
+        return self.model.decode(self.targets, encoded, present)[:, -1]
 
     def select(self, rows: Tensor, sources: Tensor | None) -> None:
         """Target `rows[i]` becomes target i, and source `sources[i]` source i (None: they stay as they are)."""
@@ -87,7 +101,10 @@ class Reader:
             sources = sources.to(self.device)
             self.encoded = self.encoded.index_select(0, sources)
             self.present = None if self.present is None else self.present.index_select(0, sources)
-        self.cache.select(rows.to(self.device), sources)
+        if self.cache is not None:
+            self.cache.select(rows.to(self.device), sources)
+        elif self.targets is not None:
+            self.targets = self.targets.index_select(0, rows.to(self.device))
 
 
 def mean_log_probabilities(

@@ -102,3 +102,8 @@ class Cached(Recomputing):
 
     def _extend(self) -> Tensor:
         return self._last_logits(self._window[:, -1:], self._cache)
+
+
+def predictor_of(model: GPT) -> Recomputing:
+    """What writes with a model: with a key-value cache, unless its positions see later ones, which none can keep."""
+    return Recomputing(model) if model.sees_later else Cached(model)

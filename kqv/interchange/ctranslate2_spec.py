@@ -18,6 +18,7 @@ from kqv.models.choices import Choices
 from kqv.models.decoder_blocks import DecoderBlock
 from kqv.models.feed_forward import FeedForward, GatedFeedForward
 from kqv.models.layers import LayerNorm, Linear, RMSNorm
+from kqv.models.scores import usual_scale
 from kqv.models.transformer import Decoder, Encoder, Transformer
 from kqv.models.translator_architecture import PARTS, TranslatorArchitecture
 
@@ -30,6 +31,11 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
     "feed_forward": {
         "relu": Activation.RELU, "gelu": Activation.GELU, "gelu-tanh": Activation.GELUTanh, "swiglu": Activation.SWISH,
     },
+    "residual": {"add": True},
+    "score": {"dot": True},
+    "scale": {"sqrt": True},
+    "mask": {"past": True},
+    "normaliser": {"softmax": True},
     "tables": {name: name for name in ("shared", "tied", "separate")},
 }  # fmt: skip
 """The parts that CTranslate2 has too, by our names, and what it calls them: whether norms come first, whether they are
@@ -66,6 +72,8 @@ def _require_known(chosen: TranslatorArchitecture) -> None:
     """Raise `Error` for the first part that CTranslate2 lacks."""
     for field, known in KNOWN.items():
         name, choices = getattr(chosen, field), PARTS[field]
+        if field == "scale":
+            name = name or usual_scale(chosen.score)
         if name not in known:
             kind = choices.kind if isinstance(choices, Choices) else field
             raise Error(f"CTranslate2 has no {kind} {name!r}; train the model with one that it has: {', '.join(known)}")

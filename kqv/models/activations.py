@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from kqv.operations import Operation, relu, sigmoid, tanh
+from kqv.operations import Operation, gelu, relu, sigmoid, silu, tanh
 
-Activation = Literal["sigmoid", "tanh", "relu"]
+Activation = Literal["sigmoid", "tanh", "relu", "gelu", "silu"]
 
-ACTIVATIONS: dict[Activation, Operation] = {"sigmoid": sigmoid, "tanh": tanh, "relu": relu}
+ACTIVATIONS: dict[Activation, Operation] = {
+    "sigmoid": sigmoid, "tanh": tanh, "relu": relu, "gelu": gelu, "silu": silu,
+}  # fmt: skip
 """Activations by name."""

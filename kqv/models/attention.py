@@ -11,39 +11,43 @@ from kqv.models.heads import Heads
 from kqv.models.layers import Dropout, Linear, RMSNorm
 from kqv.models.masks import MASKS, past
 from kqv.models.normalisers import NORMALISERS
-from kqv.models.positions import Rotary
-from kqv.models.scores import SCORES
+from kqv.models.positions import ALiBi, Rotary
+from kqv.models.scales import SCALES
+from kqv.models.scores import SCORES, usual_scale
 from kqv.operations import attention, mask, matmul
 from kqv.recording import note, recording
 
-FUSED = {("dot", "past", "softmax"), ("dot", "none", "softmax")}
-"""Scores, masks and normalisers that the operation `attention` computes together."""
+FUSED = {("dot", "sqrt", "softmax")}
+"""Scores, scales and normalisers that the operation `attention` computes together, with any mask."""
 
 
 class Attention(nn.Module):
     """Each position asks others: softmax(mask(q·kᵀ/√channels))·v, for several heads side by side.
 
-    Vaswani et al. 2017, section 3.2; `score`, `mask` and `normaliser` are exchangeable, by their names in
-    `kqv.models.scores`, `masks` and `normalisers`. Queries come from x `[batch, position, model]`, keys and values from
-    x too, or with a `context_width` from a context `[batch, key, model]` of that width (cross-attention, 3.2.3).
+    Vaswani et al. 2017, section 3.2; `score`, `scale` (None: the score's usual one), `mask` and `normaliser` are
+    exchangeable, by their names in `kqv.models.scores`, `scales`, `masks` and `normalisers`; `window`: how many
+    positions the mask of that name lets a query see. Queries come from x `[batch, position, model]`, keys and values
+    from x too, or with a `context_width` from a context `[batch, key, model]` of that width (cross-attention, 3.2.3).
 
-    `turn`: what turns queries and keys by their positions. `query_key_norm`: before that, an RMS norm over the channels
-    of each head (Henry et al. 2020, with a learned gain). `dropout` acts on the output, and on the weights unless
-    `attention_dropout` differs. `written_out=True` computes scores and weights as tensors of their own; else one fused
-    operation does where it can, except while a trace records and while weights are dropped.
+    `turn`: what turns queries and keys by their positions; `lower`: what lowers scores by the distance of their
+    positions. `query_key_norm`: before that, an RMS norm over the channels of each head (Henry et al. 2020, with a
+    learned gain). `dropout` acts on the output, and on the weights unless `attention_dropout` differs.
+    `written_out=True` computes scores and weights as tensors of their own; else one fused operation does where it can,
+    except while a trace records and while weights are dropped.
     Raises `Error` for names that do not exist, and for what goes only without a context.
     """
 
     def __init__(
-        self, width: int, heads: Heads, *, score: str = "dot", mask: str = "past", normaliser: str = "softmax",
-        turn: Rotary | None = None, query_key_norm: bool = False, epsilon: float = 1e-5, bias: bool = True,
-        dropout: float = 0.0, attention_dropout: float | None = None, context_width: int | None = None,
-        written_out: bool = False,
+        self, width: int, heads: Heads, *, score: str = "dot", scale: str | None = None, mask: str = "past",
+        window: int = 1, normaliser: str = "softmax", turn: Rotary | None = None, lower: ALiBi | None = None,
+        query_key_norm: bool = False, epsilon: float = 1e-5, bias: bool = True, dropout: float = 0.0,
+        attention_dropout: float | None = None, context_width: int | None = None, written_out: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        if context_width is not None and turn is not None:
-            raise Error("rotary positions compare positions of one text; cross-attention has two, so leave them out")
-        self.heads, self.turn, self.written_out = heads, turn, written_out
+        if context_width is not None and (turn or lower) is not None:
+            kind = "rotary" if lower is None else "ALiBi's"
+            raise Error(f"{kind} positions compare positions of one text; cross-attention has two, so leave them out")
+        self.heads, self.turn, self.lower, self.written_out = heads, turn, lower, written_out
         own, asked, given = heads.widths
         self.query_key_value = self.query = self.key_value = None
         if context_width is None:
@@ -54,12 +58,14 @@ class Attention(nn.Module):
         self.projection = Linear(own, width, bias)
         self.query_norm = RMSNorm(heads.channels, epsilon, "channel") if query_key_norm else None
         self.key_norm = RMSNorm(heads.channels, epsilon, "channel") if query_key_norm else None
+        scale = scale or usual_scale(score)
         self.score = SCORES.find(score)(heads)
-        self.mask = MASKS.find(mask)
+        self.scale = SCALES.find(scale)(heads, usual_scale(score))
+        self.mask = MASKS.find(mask)(window)
         self.normalise = NORMALISERS.find(normaliser)
         self.weights_dropout = Dropout(dropout if attention_dropout is None else attention_dropout, heads.pairs)
         self.dropout = Dropout(dropout)
-        self.can_be_fused = (score, mask, normaliser) in FUSED
+        self.can_be_fused = (score, scale, normaliser) in FUSED and lower is None
         self._merged = "batch position model" if own == width else "batch position in"
 
     def forward(
@@ -84,7 +90,9 @@ class Attention(nn.Module):
             return self.merge(self.fused(queries, keys, values, present))
 
         queries, keys, values = self.grouped(queries, keys, values)
-        scores = note("scores", self.score(queries, keys), self.heads.pairs)
+        scores = note("scores", self.scale(self.score(queries, keys)), self.heads.pairs)
+        if self.lower is not None:
+            scores = note("lowered_scores", self.lower(scores), self.heads.pairs)
         masked = self.masked(scores, present)
         weights = note("weights", self.normalise(masked), self.heads.pairs)
         mixed = note("mixed", matmul(self.weights_dropout(weights), values), f"{self.heads.lead} query channel")
@@ -144,14 +152,17 @@ class Attention(nn.Module):
         Heads that share keys ask one after the other, like so many more queries.
         """
         asking, group = queries.shape[-2], self.heads.group
-        causal = self.mask is past and asking > 1  # a single query stands last and sees all
+        there = None if present is None else present[:, None, None]
+        if self.mask is past and group == 1:  # the operation has this mask itself; a single query stands last, sees all
+            return attention(queries, keys, values, there, causal=asking > 1)
+        sees_all = self.mask is past and asking == 1
+        allowed = None if sees_all else self.mask(asking, keys.shape[-2], queries.device)
         if group == 1:
-            allowed = None if present is None else present[:, None, None]
-            return attention(queries, keys, values, allowed, causal=causal)
-        allowed = past(asking, keys.shape[-2], queries.device) if causal else None
+            allowed = there if allowed is None else allowed if there is None else there & allowed
+            return attention(queries, keys, values, allowed, causal=False)
         allowed = None if allowed is None else allowed.repeat(group, 1)
-        if present is not None:
-            allowed = present[:, None, None] if allowed is None else present[:, None, None] & allowed
+        if there is not None:
+            allowed = there if allowed is None else there & allowed
         rows = queries.reshape(len(queries), self.heads.key_heads, group * asking, self.heads.channels)
         mixed = attention(rows, keys, values, allowed, causal=False)
         return mixed.view(len(rows), self.heads.key_heads, group, asking, self.heads.channels)

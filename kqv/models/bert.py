@@ -12,6 +12,7 @@ from kqv.models.composed import block_of, last_norm_of, norm_of
 from kqv.models.families import BERT as FAMILY
 from kqv.models.layers import Dropout, Embedding
 from kqv.models.positions import POSITIONS
+from kqv.models.scales import start_scales
 from kqv.operations import add
 from kqv.recording import note
 
@@ -57,6 +58,7 @@ class BERT(nn.Module):
                 nn.init.normal_(parameter, std=DEVIATION)
             else:
                 parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
+        start_scales(self)
 
     def describe(self) -> str:
         """What it is, in a few words: `an encoder of BERT's architecture, 6 blocks, 12 heads, 384 wide, context 512,

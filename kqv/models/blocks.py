@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -14,19 +15,35 @@ from kqv.recording import note
 STREAM = "batch position model"
 
 
+def _alone(x: Tensor, part: Tensor) -> Tensor:
+    return part
+
+
+Join = Callable[[Tensor, Tensor], Tensor]
+
+RESIDUALS: Choices[Join] = Choices("residual", {"add": add, "none": _alone})
+"""Residual connections by name: a part's result is added to what went into it (He et al. 2015, Deep Residual Learning,
+eq. (1)), or goes on alone."""
+
+
 class Block(nn.Module):
-    """Two parts with a norm for each; `gives_normed`: whether what comes out went through a norm last."""
+    """Two parts with a norm for each; `gives_normed`: whether what comes out went through a norm last.
+
+    `join`: what becomes of the stream and a part's result, one of `RESIDUALS`.
+    """
 
     gives_normed: ClassVar[bool]
 
     def __init__(
-        self, attention_norm: nn.Module, attention: nn.Module, feed_forward_norm: nn.Module, feed_forward: nn.Module
-    ) -> None:
+        self, attention_norm: nn.Module, attention: nn.Module, feed_forward_norm: nn.Module, feed_forward: nn.Module,
+        join: Join = add,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.attention_norm = attention_norm
         self.attention = attention
         self.feed_forward_norm = feed_forward_norm
         self.feed_forward = feed_forward
+        self.join = join
 
 
 BLOCKS: Choices[type[Block]] = Choices("block")
@@ -48,9 +65,10 @@ class PreNorm(Block):
         """x is `[batch, position, model]`; `positions[position]` says where in the text each position stands, and
         `present[batch, key]` is false where a position is padding."""
         normed = note("attention_input", self.attention_norm(x), STREAM)
-        x = note("after_attention", add(x, self.attention(normed, positions, cache=cache, present=present)), STREAM)
+        attended = self.attention(normed, positions, cache=cache, present=present)
+        x = note("after_attention", self.join(x, attended), STREAM)
         fed = self.feed_forward(note("feed_forward_input", self.feed_forward_norm(x), STREAM))
-        return note("output", add(x, fed), STREAM)
+        return note("output", self.join(x, fed), STREAM)
 
 
 @BLOCKS.add("post-norm")
@@ -67,7 +85,7 @@ class PostNorm(Block):
     ) -> Tensor:
         """x is `[batch, position, model]`; `positions[position]` says where in the text each position stands, and
         `present[batch, key]` is false where a position is padding."""
-        attended = note("attention_sum", add(x, self.attention(x, positions, cache=cache, present=present)), STREAM)
-        x = note("after_attention", self.attention_norm(attended), STREAM)
-        fed = note("feed_forward_sum", add(x, self.feed_forward(x)), STREAM)
+        attended = self.join(x, self.attention(x, positions, cache=cache, present=present))
+        x = note("after_attention", self.attention_norm(note("attention_sum", attended, STREAM)), STREAM)
+        fed = note("feed_forward_sum", self.join(x, self.feed_forward(x)), STREAM)
         return note("output", self.feed_forward_norm(fed), STREAM)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from kqv.models.blocks import STREAM
+from kqv.models.blocks import STREAM, Join
 from kqv.models.cache import BlockCache, ContextCache
 from kqv.models.choices import Choices
 from kqv.operations import add
@@ -18,18 +18,19 @@ class DecoderBlock(nn.Module):
     """Three parts with a norm for each. `forward(x, positions, context, present, caches)`.
 
     x is `[batch, position, model]`, at `positions[position]`; context `[batch, key, model]` is what the encoder made of
-    the source, and `present[batch, key]` is false where that is padding.
+    the source, and `present[batch, key]` is false where that is padding. `join`: one of `kqv.models.blocks.RESIDUALS`.
     """
 
     def __init__(
         self, norms: tuple[nn.Module, nn.Module, nn.Module], attention: nn.Module, cross_attention: nn.Module,
-        feed_forward: nn.Module,
+        feed_forward: nn.Module, join: Join = add,
     ) -> None:  # fmt: skip
         super().__init__()
         self.attention_norm, self.cross_attention_norm, self.feed_forward_norm = norms
         self.attention = attention
         self.cross_attention = cross_attention
         self.feed_forward = feed_forward
+        self.join = join
 
 
 DECODER_BLOCKS: Choices[type[DecoderBlock]] = Choices("decoder block")
@@ -49,12 +50,12 @@ class PreNormDecoder(DecoderBlock):
     ) -> Tensor:  # fmt: skip
         own, other = caches
         normed = note("attention_input", self.attention_norm(x), STREAM)
-        x = note("after_attention", add(x, self.attention(normed, positions, cache=own)), STREAM)
+        x = note("after_attention", self.join(x, self.attention(normed, positions, cache=own)), STREAM)
         normed = note("cross_attention_input", self.cross_attention_norm(x), STREAM)
         found = self.cross_attention(normed, positions, context, other, present)
-        x = note("after_cross_attention", add(x, found), STREAM)
+        x = note("after_cross_attention", self.join(x, found), STREAM)
         fed = self.feed_forward(note("feed_forward_input", self.feed_forward_norm(x), STREAM))
-        return note("output", add(x, fed), STREAM)
+        return note("output", self.join(x, fed), STREAM)
 
 
 @DECODER_BLOCKS.add("post-norm")
@@ -69,9 +70,9 @@ class PostNormDecoder(DecoderBlock):
         caches: BlockCaches | tuple[None, None] = (None, None),
     ) -> Tensor:  # fmt: skip
         own, other = caches
-        attended = note("attention_sum", add(x, self.attention(x, positions, cache=own)), STREAM)
+        attended = note("attention_sum", self.join(x, self.attention(x, positions, cache=own)), STREAM)
         x = note("after_attention", self.attention_norm(attended), STREAM)
-        found = add(x, self.cross_attention(x, positions, context, other, present))
+        found = self.join(x, self.cross_attention(x, positions, context, other, present))
         x = note("after_cross_attention", self.cross_attention_norm(note("cross_attention_sum", found, STREAM)), STREAM)
-        fed = note("feed_forward_sum", add(x, self.feed_forward(x)), STREAM)
+        fed = note("feed_forward_sum", self.join(x, self.feed_forward(x)), STREAM)
         return note("output", self.feed_forward_norm(fed), STREAM)

@@ -22,19 +22,20 @@ def superscript(number: int) -> str:
 class Layer(nn.Module):
     """One layer that has weights: z = W a + b, then its activation (`None`: z itself comes out).
 
-    In training each input is switched off with the probability `dropout` (Srivastava et al. 2014).
+    In training each input is switched off with the probability `dropout` (Srivastava et al. 2014). Without `bias` b is
+    0 and stays so.
     `number` is the layer's number in the article, where the input is layer 1: the first layer with weights is 2.
     """
 
     def __init__(
         self, inputs: int, outputs: int, activation: Activation | None, initialisation: Initialisation, number: int,
-        dropout: float = 0.0,
+        dropout: float = 0.0, bias: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs), requires_grad=bias)
         INITIALISATIONS[initialisation](self.weight)
-        if initialisation == "standard-normal":
+        if initialisation == "standard-normal" and bias:
             nn.init.normal_(self.bias)
         self.activation = activation
         self.dropout = dropout

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from kqv.models.architecture import Architecture
+from kqv.models.scores import usual_scale
 
 Allowed = tuple[Any, ...] | Callable[[Architecture], bool]
 """The values that a field may have, or whether an architecture's is one of them."""
@@ -50,7 +51,8 @@ class Family:
 
 
 WORDS = {
-    "positions": "{} positions", "block": "{} blocks", "norm": "{} norm", "score": "{} score", "mask": "{} mask",
+    "positions": "{} positions", "block": "{} blocks", "norm": "{} norm", "residual": "{} residual",
+    "score": "{} score", "scale": "{} scale", "mask": "{} mask",
     "normaliser": "{} normaliser", "feed_forward": "{} in its feed-forward part",
 }  # fmt: skip
 """How a message speaks of a part; of the others it says name and value."""
@@ -63,7 +65,16 @@ YES_OR_NO = {
 }
 
 
+WITHOUT = {
+    "positions": "model without positions", "norm": "blocks without norms", "residual": "blocks without residuals",
+    "score": "attention without scores", "scale": "scores without a scale", "mask": "attention without a mask",
+}  # fmt: skip
+"""The same of a part that is none."""
+
+
 def _in_words(field: str, value: Any) -> str:
+    if value == "none" and field in WITHOUT:
+        return WITHOUT[field]
     if field in YES_OR_NO:
         return YES_OR_NO[field] if value else f"model without {YES_OR_NO[field]}"
     return WORDS.get(field, f"{field} {{}}").format(value)
@@ -74,13 +85,21 @@ FREE: dict[str, Allowed] = dict.fromkeys(
         "context", "width", "heads", "blocks", "hidden",  # sizes
         "dropout", "attention_dropout", "initialisation",  # how it is trained
         "epsilon", "tied",  # a number, and a head, that each file says
+        "window",  # of a mask that none of them has
+        "period",  # None, where positions are not periodic
     ),
     anything,
 )  # fmt: skip
 """What differs inside every family."""
 
+
+def _has_the_usual_scale(architecture: Architecture) -> bool:
+    return architecture.scale == usual_scale(architecture.score)
+
+
 ATTENTION: dict[str, Allowed] = {
-    "block": ("pre-norm",), "score": ("dot",), "mask": ("past",), "normaliser": ("softmax",),
+    "block": ("pre-norm",), "residual": ("add",), "score": ("dot",), "scale": _has_the_usual_scale, "mask": ("past",),
+    "normaliser": ("softmax",),
 }  # fmt: skip
 """What is the same in all of them."""
 
@@ -145,7 +164,7 @@ BERT = Family(
         "feed_forward": "gelu", "query_key_norm": False, "bias": True,
     },
     {
-        **FREE, "block": ("post-norm",), "score": ("dot",), "mask": ("none",), "normaliser": ("softmax",),
+        **FREE, **ATTENTION, "block": ("post-norm",), "mask": ("none",),
         "positions": ("learned",), "norm": ("layer",), "feed_forward": ("gelu", "gelu-tanh", "relu"),
         "query_key_norm": (False,), "key_heads": _own_keys, "channels": _shares_the_width,
         "rotary_base": anything,  # nothing is turned

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from kqv.models.choices import Choices
 from kqv.models.layers import Dropout, Linear
-from kqv.operations import Operation, gelu, gelu_tanh, multiply, relu, silu
+from kqv.operations import gelu, gelu_tanh, multiply, relu, silu, square
 from kqv.recording import note
+
+Bend = Callable[[Tensor], Tensor]
 
 
 class FeedForward(nn.Module):
-    """y = W₂·gelu(W₁·x + b₁) + b₂: widen, bend, narrow; `dropout` acts on the output.
+    """y = W₂·bend(W₁·x + b₁) + b₂: widen, bend, narrow; `dropout` acts on the output.
 
     Vaswani et al. 2017, section 3.3, eq. (2), with GELU in place of ReLU. x and y are `[batch, position, model]`.
     """
 
-    def __init__(
-        self, width: int, hidden: int, bias: bool = True, dropout: float = 0.0, bend: Operation = gelu
-    ) -> None:
+    def __init__(self, width: int, hidden: int, bias: bool = True, dropout: float = 0.0, bend: Bend = gelu) -> None:
         super().__init__()
         self.widen = Linear(width, hidden, bias)
         self.narrow = Linear(hidden, width, bias)
@@ -37,13 +38,14 @@ class FeedForward(nn.Module):
 
 
 class GatedFeedForward(nn.Module):
-    """y = W₂·(silu(G·x) ⊙ W₁·x): one half of the widened numbers opens and closes the other (SwiGLU).
+    """y = W₂·(bend(G·x) ⊙ W₁·x): one half of the widened numbers opens and closes the other (SwiGLU with SiLU).
 
     Shazeer 2020, GLU Variants Improve Transformer, eq. (6). `widen` holds G and, below it, W₁: one product for both.
     """
 
-    def __init__(self, width: int, hidden: int, bias: bool = True, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, hidden: int, bias: bool = True, dropout: float = 0.0, bend: Bend = silu) -> None:
         super().__init__()
+        self.bend = bend
         self.hidden = hidden
         self.widen = Linear(width, 2 * hidden, bias, parts=(hidden, hidden))
         self.narrow = Linear(hidden, width, bias)
@@ -52,7 +54,7 @@ class GatedFeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         widened = note("widened", self.widen(x), "batch position out")
         gate, hidden = torch.split(widened, [self.hidden, self.hidden], dim=-1)
-        gate = note("gate", silu(note("gate_input", gate, "batch position hidden")), "batch position hidden")
+        gate = note("gate", self.bend(note("gate_input", gate, "batch position hidden")), "batch position hidden")
         active = multiply(gate, note("hidden", hidden, "batch position hidden"))
         output = note("output", self.narrow(note("active", active, "batch position hidden")), "batch position model")
         return self.dropout(output)  # type: ignore[no-any-return]
@@ -66,12 +68,12 @@ class FeedForwardPart:
     hidden: Callable[[int], int]
 
 
-def _by_tanh(width: int, hidden: int, bias: bool, dropout: float) -> FeedForward:
-    return FeedForward(width, hidden, bias, dropout, gelu_tanh)
+def _relu_squared(x: Tensor) -> Tensor:
+    return square(note("bent", relu(x), "batch position hidden"))
 
 
-def _by_relu(width: int, hidden: int, bias: bool, dropout: float) -> FeedForward:
-    return FeedForward(width, hidden, bias, dropout, relu)
+def _straight(x: Tensor) -> Tensor:
+    return x
 
 
 def _four_times(width: int) -> int:
@@ -83,14 +85,28 @@ def _eight_thirds(width: int) -> int:
     return max(8, 8 * round(width / 3))
 
 
+def _plain(bend: Bend) -> FeedForwardPart:
+    return FeedForwardPart(partial(FeedForward, bend=bend), _four_times)
+
+
+def _gated(bend: Bend) -> FeedForwardPart:
+    return FeedForwardPart(partial(GatedFeedForward, bend=bend), _eight_thirds)
+
+
 FEED_FORWARD: Choices[FeedForwardPart] = Choices(
     "feed-forward part",
     {
-        "gelu": FeedForwardPart(FeedForward, _four_times),
-        "gelu-tanh": FeedForwardPart(_by_tanh, _four_times),
-        "relu": FeedForwardPart(_by_relu, _four_times),
-        "swiglu": FeedForwardPart(GatedFeedForward, _eight_thirds),
+        "gelu": _plain(gelu),
+        "gelu-tanh": _plain(gelu_tanh),
+        "relu": _plain(relu),
+        "swiglu": _gated(silu),
+        "geglu": _gated(gelu),
+        "reglu": _gated(relu),
+        "silu": _plain(silu),
+        "relu-squared": _plain(_relu_squared),
+        "linear": _plain(_straight),
     },
 )
-"""Feed-forward parts by name: GELU by the normal distribution itself, by tanh as GPT-2's own weights
-have it, by ReLU, gated."""
+"""Feed-forward parts by name: GELU by the normal distribution itself, by tanh as GPT-2's own weights have it, by ReLU;
+gated by SiLU, GELU or ReLU (Shazeer 2020, eqs. (5), (6)); SiLU (Ramachandran et al. 2017), ReLU squared (So et al.
+2021, Primer); linear: nothing is bent, so that the two maps are one."""

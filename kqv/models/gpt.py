@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from kqv.errors import DimensionError, Error
 from kqv.models.architecture import Architecture
 from kqv.models.cache import Cache
-from kqv.models.composed import block_of, last_norm_of
+from kqv.models.composed import block_of, last_norm_of, unusual_parts
 from kqv.models.deviations import INITIALISATIONS
 from kqv.models.families import GPT2, family_of
 from kqv.models.layers import Dropout, Embedding, Linear
-from kqv.models.masks import MASKS
+from kqv.models.masks import MASKS, nothing_to_keep, sees_later
 from kqv.models.positions import POSITIONS
+from kqv.models.scales import start_scales
 from kqv.operations import add, cross_entropy, linear
 from kqv.recording import note
 
@@ -41,7 +42,9 @@ class GPT(nn.Module):
         self.heads = chosen.shared()
         encoding = POSITIONS[chosen.positions]
         self.tokens = Embedding(vocab, chosen.width)
-        self.positions = None if encoding.vectors is None else encoding.vectors(chosen.context, chosen.width)
+        self.positions = (
+            None if encoding.vectors is None else encoding.vectors(chosen.context, chosen.width, chosen.period)
+        )
         self.dropout = Dropout(chosen.dropout or 0.0)
         self.blocks = nn.ModuleList(block_of(chosen, written_out) for _ in range(chosen.blocks))
         self.norm = last_norm_of(chosen)
@@ -50,14 +53,16 @@ class GPT(nn.Module):
 
     @torch.no_grad()
     def initialise(self) -> None:
-        """New weights: matrices normal with the deviation of the chosen initialisation, biases 0, norms 1."""
-        deviation = INITIALISATIONS[self.architecture.initialisation]
+        """New weights: matrices normal with the deviation of the chosen initialisation, biases 0, norms 1, learned
+        scales as they begin."""
+        deviation, adds = INITIALISATIONS[self.architecture.initialisation], self.architecture.residual != "none"
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
-                std = deviation(name, parameter.shape, len(self.blocks), self.unembedding is None)
+                std = deviation(name, parameter.shape, len(self.blocks), self.unembedding is None, adds)
                 nn.init.normal_(parameter, std=std)
             else:
                 parameter.fill_(1.0 if name.endswith("norm.weight") else 0.0)
+        start_scales(self)
 
     def describe(self) -> str:
         """What it is, in a few words: `a GPT of GPT-2's architecture (learned positions, layer norm, GELU), 4 blocks, 4
@@ -76,10 +81,8 @@ class GPT(nn.Module):
             return f"a GPT of {family.title}'s architecture ({_spoken(chosen)})"
         normed = "queries and keys normed" if chosen.query_key_norm else "queries and keys plain"
         parts = [f"{chosen.positions} positions", f"{chosen.norm} norm", chosen.feed_forward, normed]
-        usual = Architecture()
-        for field, words in (("block", "blocks"), ("score", "score"), ("mask", "mask"), ("normaliser", "normaliser")):
-            if getattr(chosen, field) != getattr(usual, field):
-                parts.append(f"{getattr(chosen, field)} {words}")
+        parts += [] if chosen.block == "pre-norm" else [f"{chosen.block} blocks"]
+        parts += unusual_parts(chosen)
         return f"GPT ({', '.join(parts)})"
 
     def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
@@ -121,15 +124,16 @@ class GPT(nn.Module):
 
         Raises `Error` for a mask that lets a position see later ones: what is kept of it would change with them.
         """
-        allowed = MASKS[self.architecture.mask](2, 2, torch.device("cpu"))
-        if allowed is None or bool(allowed[0, 1]):
-            raise Error(
-                f"with the mask {self.architecture.mask!r} positions see later ones, so nothing of them can be kept in "
-                "a key-value cache; recompute the whole text for each token"
-            )
+        if self.sees_later:
+            raise Error(nothing_to_keep(self.architecture.mask))
         weight, heads = self.tokens.weight, self.heads
         blocks = len(self.blocks)
         return Cache(blocks, batch, heads.key_heads, self.context, heads.channels, weight.dtype, weight.device)
+
+    @property
+    def sees_later(self) -> bool:
+        """Whether positions see later ones, so that what a position has to say is known to it."""
+        return sees_later(MASKS[self.architecture.mask](self.architecture.window or 1))
 
     def _start(self, ids: Tensor, cache: Cache | None) -> int:
         """The position of the first id."""

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Initialisation = Literal["standard-normal", "scaled-normal", "he-normal"]
+Initialisation = Literal["standard-normal", "scaled-normal", "he-normal", "glorot-normal", "zeros"]
 
 
 def standard_normal(weight: Tensor) -> None:
@@ -27,9 +27,21 @@ def he_normal(weight: Tensor) -> None:
     torch.nn.init.normal_(weight, std=math.sqrt(2 / weight.shape[1]))
 
 
+def glorot_normal(weight: Tensor) -> None:
+    """N(0, 2/(in + out)): between what suits the way forward and the way back (Glorot, Bengio 2010, eq. (12))."""
+    torch.nn.init.normal_(weight, std=math.sqrt(2 / sum(weight.shape)))
+
+
+def zeros(weight: Tensor) -> None:
+    """All 0, so that all neurons of a layer stay alike: what randomness is for."""
+    torch.nn.init.zeros_(weight)
+
+
 INITIALISATIONS: dict[str, Callable[[Tensor], None]] = {
     "standard-normal": standard_normal,
     "scaled-normal": scaled_normal,
     "he-normal": he_normal,
+    "glorot-normal": glorot_normal,
+    "zeros": zeros,
 }
 """Initialisations by name."""

@@ -72,14 +72,25 @@ class RMSNorm(nn.Module):
         return rms_norm(x, note("weight", self.weight, self.dimension), epsilon=self.epsilon)
 
 
-Norm = LayerNorm | RMSNorm
+class NoNorm(nn.Module):
+    """x itself."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+Norm = LayerNorm | RMSNorm | NoNorm
 
 
 def _rms(width: int, bias: bool, epsilon: float) -> Norm:
     return RMSNorm(width, epsilon)  # it never has a bias
 
 
-NORMS: Choices[Callable[[int, bool, float], Norm]] = Choices("norm", {"layer": LayerNorm, "rms": _rms})
+def _none(width: int, bias: bool, epsilon: float) -> Norm:
+    return NoNorm()
+
+
+NORMS: Choices[Callable[[int, bool, float], Norm]] = Choices("norm", {"layer": LayerNorm, "rms": _rms, "none": _none})
 """Norms by name, each made of width, bias and epsilon."""
 
 

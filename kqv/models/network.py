@@ -20,6 +20,7 @@ class Network(Textbook):
 
     Sigmoid layers, the quadratic cost and standard normal weights are the textbook's first network (Nielsen ch. 1);
     with the cross-entropy cost the last layer gives logits (ch. 3), and `output` what makes probabilities of them.
+    Without `bias` all biases are 0 and stay so.
     `forward(x[batch, in]) -> activations (quadratic) or logits (cross-entropy) [batch, class]`.
     The textbook's own interface, in columns and NumPy, is in `Textbook`.
     Raises `Error` for fewer than two layers or a layer without neurons.
@@ -34,6 +35,7 @@ class Network(Textbook):
         dropout: float = 0.0,
         classes: Sequence[str] | None = None,
         output: Output | None = None,
+        bias: bool = True,
     ) -> None:
         if len(sizes) < 2 or min(sizes) < 1:
             raise Error(
@@ -46,7 +48,8 @@ class Network(Textbook):
         last: Activation | None = None if cost == "cross-entropy" else "sigmoid"
         activations: list[Activation | None] = [*(activation for _ in sizes[1:-1]), last]
         self.layers = nn.ModuleList(
-            Layer(inputs, outputs, name, initialisation, number, dropout if number > 2 else 0.0)  # not of the pixels
+            # no pixels are dropped
+            Layer(inputs, outputs, name, initialisation, number, dropout if number > 2 else 0.0, bias)
             for number, (inputs, outputs, name) in enumerate(
                 zip(sizes[:-1], sizes[1:], activations, strict=True), start=2
             )

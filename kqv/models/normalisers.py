@@ -11,9 +11,12 @@ from collections.abc import Callable
 from torch import Tensor
 
 from kqv.models.choices import Choices
-from kqv.operations import softmax
+from kqv.operations import relu_weights, sigmoid_weights, softmax, softmax1
 
 Normaliser = Callable[[Tensor], Tensor]
 
-NORMALISERS: Choices[Normaliser] = Choices("normaliser", {"softmax": softmax})
-"""Normalisers by name; softmax: the weights of a query are positive and sum to one (Vaswani et al. 2017, eq. (1))."""
+NORMALISERS: Choices[Normaliser] = Choices(
+    "normaliser", {"softmax": softmax, "softmax1": softmax1, "sigmoid": sigmoid_weights, "relu": relu_weights}
+)
+"""Normalisers by name. softmax: the weights of a query are positive and sum to one (Vaswani et al. 2017, eq. (1));
+softmax1: to less, where no key fits; sigmoid, relu: each weight for itself, over the number of keys that are seen."""

@@ -29,3 +29,9 @@ def require_pairs(positions: str, channels: int) -> None:
     """Raise `Error` where positions turn pairs of channels, and a head has an odd number of them."""
     if POSITIONS[positions].turn is not None and channels % 2:
         raise Error(f"rotary positions turn pairs of channels, and a head has {channels}; choose an even number")
+
+
+def require_period(positions: str, period: int | None) -> None:
+    """Raise `Error` where there is a period, and positions that have none."""
+    if period is not None and not POSITIONS[positions].has_period:
+        raise Error(f"only periodic positions have a period, not {positions} ones; leave out period {period}")

@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from kqv.errors import DimensionError, Error
 from kqv.models.attention import Attention
-from kqv.models.blocks import BLOCKS, STREAM, Block
+from kqv.models.blocks import BLOCKS, RESIDUALS, STREAM, Block
 from kqv.models.cache import Cache, ContextCache
+from kqv.models.composed import unusual_parts
 from kqv.models.decoder_blocks import DECODER_BLOCKS, DecoderBlock
 from kqv.models.feed_forward import FEED_FORWARD
 from kqv.models.layers import NORMS, Dropout, Embedding, Linear, Norm
+from kqv.models.masks import MASKS, nothing_to_keep, sees_later, usual_window
 from kqv.models.positions import POSITIONS
 from kqv.models.translator_architecture import TranslatorArchitecture
 from kqv.operations import add, cross_entropy, linear, scale
@@ -190,12 +192,22 @@ class Transformer(nn.Module):
         return note("cost", cross_entropy(logits, targets, smoothing=smoothing, ignored=padding), "", symbol="C")
 
     def new_cache(self, batch: int, first: int | None = None) -> DecoderCache:
-        """An empty cache for decoding so many texts, each up to the context; at first with room for `first` tokens."""
+        """An empty cache for decoding so many texts, each up to the context; at first with room for `first` tokens.
+
+        Raises `Error` for a mask that lets a position see later ones: what is kept of it would change with them.
+        """
+        if self.sees_later:
+            raise Error(nothing_to_keep(self.architecture.mask))
         weight, heads = self.tokens.weight, self.architecture.shared()
         blocks = len(self.decoder.blocks)
         sizes = blocks, batch, heads.key_heads, self.context, heads.channels
         own = Cache(*sizes, weight.dtype, weight.device, first)
         return DecoderCache(own)
+
+    @property
+    def sees_later(self) -> bool:
+        """Whether a target's positions see later ones of it, so that what a position has to say is known to it."""
+        return sees_later(MASKS[self.architecture.mask](self.architecture.window or 1))
 
     def describe(self) -> str:
         """What it is, in a few words: `a Transformer with 4 + 4 blocks (post-norm), 4 heads, 128 wide, vocab 4,096`."""
@@ -203,8 +215,9 @@ class Transformer(nn.Module):
         vocabulary = f"{self.vocab:,}"
         if self.source_tokens is not None:
             vocabulary = f"{self.source_vocab:,} and {self.vocab:,}"
+        parts = ", ".join([chosen.block, *unusual_parts(chosen)])
         return (
-            f"a Transformer with {chosen.encoder_blocks} + {chosen.decoder_blocks} blocks ({chosen.block}), "
+            f"a Transformer with {chosen.encoder_blocks} + {chosen.decoder_blocks} blocks ({parts}), "
             f"{chosen.heads} heads, {chosen.width} wide, vocab {vocabulary}"
         )
 
@@ -222,14 +235,25 @@ def _norm(chosen: TranslatorArchitecture) -> Norm:
 
 
 def _last_norm(chosen: TranslatorArchitecture) -> Norm | None:
-    return None if BLOCKS[chosen.block].gives_normed else _norm(chosen)
+    return None if BLOCKS[chosen.block].gives_normed or chosen.norm == "none" else _norm(chosen)
 
 
 def _attention(chosen: TranslatorArchitecture, mask: str, written_out: bool) -> Attention:
-    turn = POSITIONS[chosen.positions].turn
+    encoding, heads = POSITIONS[chosen.positions], chosen.shared()
     return Attention(
-        chosen.width, chosen.shared(), mask=mask, turn=None if turn is None else turn(chosen.rotary_base),
-        bias=chosen.bias, dropout=chosen.dropout, attention_dropout=chosen.attention_dropout, written_out=written_out,
+        chosen.width, heads, score=chosen.score, scale=chosen.scale, normaliser=chosen.normaliser, mask=mask,
+        window=chosen.window or usual_window(chosen.context),
+        turn=None if encoding.turn is None else encoding.turn(chosen.rotary_base),
+        lower=None if encoding.lower is None else encoding.lower(heads), bias=chosen.bias, dropout=chosen.dropout,
+        attention_dropout=chosen.attention_dropout, written_out=written_out,
+    )  # fmt: skip
+
+
+def _cross_attention(chosen: TranslatorArchitecture, written_out: bool) -> Attention:
+    return Attention(
+        chosen.width, chosen.shared(), score=chosen.score, scale=chosen.scale, normaliser=chosen.normaliser,
+        mask="none", bias=chosen.bias, dropout=chosen.dropout, attention_dropout=chosen.attention_dropout,
+        context_width=chosen.width, written_out=written_out,
     )  # fmt: skip
 
 
@@ -240,13 +264,10 @@ def _fed(chosen: TranslatorArchitecture) -> nn.Module:
 
 def _encoder_block(chosen: TranslatorArchitecture, written_out: bool) -> Block:
     attention = _attention(chosen, "none", written_out)
-    return BLOCKS[chosen.block](_norm(chosen), attention, _norm(chosen), _fed(chosen))
+    return BLOCKS[chosen.block](_norm(chosen), attention, _norm(chosen), _fed(chosen), RESIDUALS[chosen.residual])
 
 
 def _decoder_block(chosen: TranslatorArchitecture, written_out: bool) -> DecoderBlock:
-    cross = Attention(
-        chosen.width, chosen.shared(), mask="none", bias=chosen.bias, dropout=chosen.dropout,
-        attention_dropout=chosen.attention_dropout, context_width=chosen.width, written_out=written_out,
-    )  # fmt: skip
-    norms = (_norm(chosen), _norm(chosen), _norm(chosen))
-    return DECODER_BLOCKS[chosen.block](norms, _attention(chosen, "past", written_out), cross, _fed(chosen))
+    own, cross = _attention(chosen, chosen.mask, written_out), _cross_attention(chosen, written_out)
+    norms, join = (_norm(chosen), _norm(chosen), _norm(chosen)), RESIDUALS[chosen.residual]
+    return DECODER_BLOCKS[chosen.block](norms, own, cross, _fed(chosen), join)

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kqv.models.blocks import BLOCKS
+from kqv.models.blocks import BLOCKS, RESIDUALS
 from kqv.models.choices import Choices
 from kqv.models.feed_forward import FEED_FORWARD
 from kqv.models.heads import Heads
 from kqv.models.layers import NORMS
+from kqv.models.masks import MASKS
+from kqv.models.normalisers import NORMALISERS
 from kqv.models.positions import POSITIONS
 from kqv.models.requirements import require_numbers, require_pairs, require_sizes
+from kqv.models.scales import SCALES
+from kqv.models.scores import SCORES
 
 SIZES = ("context", "width", "heads", "encoder_blocks", "decoder_blocks")
 
@@ -27,7 +31,8 @@ TABLES: Choices[str] = Choices(
 """Which of the embeddings and the projection are one table (Vaswani et al. 2017, 3.4; Press, Wolf 2017)."""
 
 PARTS: Mapping[str, Choices[Any]] = {
-    "positions": POSITIONS, "block": BLOCKS, "norm": NORMS, "feed_forward": FEED_FORWARD, "tables": TABLES
+    "positions": POSITIONS, "block": BLOCKS, "norm": NORMS, "residual": RESIDUALS, "score": SCORES, "scale": SCALES,
+    "mask": MASKS, "normaliser": NORMALISERS, "feed_forward": FEED_FORWARD, "tables": TABLES,
 }  # fmt: skip
 
 
@@ -37,8 +42,10 @@ class TranslatorArchitecture:
 
     `encoder_blocks` read a source of up to `context` tokens, `decoder_blocks` a target of as many. `hidden` numbers
     stand inside a feed-forward part (None: its usual number). `dropout` acts after the embeddings, on what each part
-    adds to the stream and on the attention weights (`attention_dropout`, where these differ). All else are parts
-    chosen by name (`PARTS`).
+    adds to the stream and on the attention weights (`attention_dropout`, where these differ). `score`, `scale` (None:
+    the score's usual one) and `normaliser` are those of all attention; `mask` is what a target's positions see of the
+    target (`window`: so many of them, with the mask of that name; None: a quarter of the context), since all of a
+    source is seen. All else are parts chosen by name (`PARTS`).
     Raises `Error` for names that do not exist, and for sizes that make no model.
     """
 
@@ -56,13 +63,20 @@ class TranslatorArchitecture:
     block: str = "post-norm"
     norm: str = "layer"
     epsilon: float = 1e-5
+    residual: str = "add"
+    score: str = "dot"
+    scale: str | None = None
+    mask: str = "past"
+    window: int | None = None
+    normaliser: str = "softmax"
     feed_forward: str = "relu"
     tables: str = "shared"
 
     def __post_init__(self) -> None:
         for field, choices in PARTS.items():
-            choices.find(getattr(self, field))
-        require_sizes("Transformer", {name: getattr(self, name) for name in (*SIZES, "hidden")})
+            if getattr(self, field) is not None or field != "scale":
+                choices.find(getattr(self, field))
+        require_sizes("Transformer", {name: getattr(self, name) for name in (*SIZES, "hidden", "window")})
         require_numbers(self.rotary_base, self.epsilon, self.dropout, self.attention_dropout)
         require_pairs(self.positions, self.shared().channels)
 

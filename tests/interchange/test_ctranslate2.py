@@ -159,10 +159,10 @@ def test_int8_is_smaller_and_nearly_the_same(tmp_path: Path) -> None:
 
 
 def test_what_ctranslate2_lacks_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FEED_FORWARD, "relu-squared", FEED_FORWARD["relu"])
+    monkeypatch.setitem(FEED_FORWARD, "relu-cubed", FEED_FORWARD["relu"])
     joint = characters()
-    with pytest.raises(Error, match=r"CTranslate2 has no feed-forward part 'relu-squared'; .*: relu, gelu, gelu-tanh"):
-        write(translator_of(joint, joint, feed_forward="relu-squared"), tmp_path / "model")
+    with pytest.raises(Error, match=r"CTranslate2 has no feed-forward part 'relu-cubed'; .*: relu, gelu, gelu-tanh"):
+        write(translator_of(joint, joint, feed_forward="relu-cubed"), tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
 

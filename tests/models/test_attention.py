@@ -182,7 +182,7 @@ def test_the_causal_rule_is_one() -> None:
             assert last_seen(query, queries, keys) == keys - 1 - (queries - 1 - query)
 
 
-class Squared:
+class HomeMade:
     """(q·k)²."""
 
     def __init__(self, heads: Heads) -> None:
@@ -193,7 +193,7 @@ class Squared:
         return multiply(products, products)
 
 
-def window(queries: int, keys: int, device: torch.device) -> Tensor:
+def two(queries: int, keys: int, device: torch.device) -> Tensor:
     """One's own position and the one before."""
     allowed = up_to_own(queries, keys, device)
     return allowed & ~allowed.tril(last_seen(0, queries, keys) - 2)
@@ -201,9 +201,9 @@ def window(queries: int, keys: int, device: torch.device) -> Tensor:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_new_score_and_mask_are_used_on_both_paths(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SCORES, "squared", Squared)
-    monkeypatch.setitem(MASKS, "window", window)
-    made = attention(HEADS["own keys"], score="squared", mask="window", written_out=PATHS[path])
+    monkeypatch.setitem(SCORES, "home-made", HomeMade)
+    monkeypatch.setitem(MASKS, "two", lambda _: two)
+    made = attention(HEADS["own keys"], score="home-made", mask="two", written_out=PATHS[path])
     x = texts(5)
     assert made.query_key_value is not None
     joined = torch.nn.functional.linear(x, made.query_key_value.weight, made.query_key_value.bias)
@@ -219,9 +219,9 @@ def test_a_new_score_and_mask_are_used_on_both_paths(path: str, monkeypatch: pyt
 def test_a_model_with_a_new_score_is_cached_traced_and_of_no_family(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(SCORES, "squared", Squared)
+    monkeypatch.setitem(SCORES, "home-made", HomeMade)
     parts = {**LLAMA.parts, "heads": 6, "key_heads": 2}
-    model = gpt(written_out=False, dtype=torch.float32, score="squared", **parts)
+    model = gpt(written_out=False, dtype=torch.float32, score="home-made", **parts)
     ids, targets = batch()
     assert distance(model(ids), gpt(written_out=False, dtype=torch.float32, **parts)(ids)) > 1e-3
     model.loss(model(ids), targets).backward()
@@ -233,10 +233,10 @@ def test_a_model_with_a_new_score_is_cached_traced_and_of_no_family(
     with Trace(model) as trace:
         model(ids[:, :3])
     assert trace.cell("blocks.1.attention.scores[0,1,2,2,0]").agrees
-    assert "squared score" in model.describe()
+    assert "home-made score" in model.describe()
     for family in FAMILIES.values():
-        assert "squared score" in family.differences(model.architecture)
-    with pytest.raises(Error, match="Llama, the nearest, has no squared score; train one of"):
+        assert "home-made score" in family.differences(model.architecture)
+    with pytest.raises(Error, match="Llama, the nearest, has no home-made score; train one of"):
         write(model, None, tmp_path / "model")
     assert not list(tmp_path.iterdir())
 
@@ -249,7 +249,7 @@ def test_nothing_is_cached_where_positions_see_later_ones() -> None:
 
 def test_a_name_is_taken_once() -> None:
     with pytest.raises(Error, match="there is a score 'dot' already"):
-        SCORES.add("dot")(Squared)
+        SCORES.add("dot")(HomeMade)
 
 
 def test_a_cache_of_ones_own_text_is_none_of_a_context() -> None:

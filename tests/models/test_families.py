@@ -169,15 +169,20 @@ def test_with_zero_projections_the_blocks_add_nothing_at_first(family: str, tied
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"positions": "sinus"}, "no positional encoding 'sinus'; choose one of: learned, rotary, sinusoidal, none"),
-        ({"norm": "batch"}, "no norm 'batch'; choose one of: layer, rms"),
-        ({"feed_forward": "elu"}, "no feed-forward part 'elu'; choose one of: gelu, gelu-tanh, relu, swiglu"),
-        ({"initialisation": "he"}, "no initialisation 'he'; choose one of: gpt2, zero-projections"),
+        (
+            {"positions": "sinus"},
+            "positional encoding 'sinus'; choose one of: learned, rotary, sinusoidal, alibi, periodic, none",
+        ),
+        ({"norm": "batch"}, "no norm 'batch'; choose one of: layer, rms, none"),
+        ({"feed_forward": "elu"}, "no feed-forward part 'elu'; choose one of: gelu, gelu-tanh, relu, swiglu, geglu"),
+        ({"initialisation": "he"}, "no initialisation 'he'; choose one of: gpt2, zero-projections, unit"),
         ({"key_heads": 2}, "3 heads cannot share 2 heads of keys evenly"),
         ({"key_heads": 0}, "3 heads cannot share 0 heads of keys evenly"),
         ({"positions": "rotary", "channels": 5}, "turn pairs of channels, and a head has 5"),
         ({"channels": 0}, "a head has 0 channels; choose at least 1"),
         ({"hidden": 0}, "hidden 0"),
+        ({"positions": "periodic", "period": 0}, "period 0"),
+        ({"period": 3}, "only periodic positions have a period, not learned ones; leave out period 3"),
     ],
 )
 def test_parts_that_do_not_exist_or_do_not_fit_are_refused(parts: dict[str, Any], message: str) -> None:

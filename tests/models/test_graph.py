@@ -13,7 +13,10 @@ from torch.autograd.function import BackwardCFunction
 from twins import FAMILIES, batch, gpt
 
 from kqv.models.convolutional import ConvolutionalNetwork
+from kqv.models.feed_forward import FEED_FORWARD
 from kqv.models.network import Network
+from kqv.models.normalisers import NORMALISERS
+from kqv.models.scores import SCORES
 from kqv.operations import OPERATIONS
 
 BOOKKEEPING = frozenset(
@@ -63,6 +66,11 @@ LOSSES: dict[str, Callable[[], Tensor]] = {
     "gpt, gelu by tanh": lambda: gpt_loss(feed_forward="gelu-tanh"),
     **{f"gpt, {family}": partial(gpt_loss, **parts) for family, parts in FAMILIES.items()},
     **{f"gpt, {family}, written out": partial(gpt_loss, True, **parts) for family, parts in FAMILIES.items()},
+    **{f"gpt, {score} score": partial(gpt_loss, score=score, heads=6, key_heads=3) for score in SCORES},
+    **{f"gpt, {normaliser} weights": partial(gpt_loss, normaliser=normaliser) for normaliser in NORMALISERS},
+    **{f"gpt, {part}": partial(gpt_loss, feed_forward=part) for part in FEED_FORWARD},
+    "gpt, ALiBi, a window, learned scale": lambda: gpt_loss(positions="alibi", mask="window", scale="learned"),
+    "gpt, no norms and residuals": lambda: gpt_loss(norm="none", residual="none"),
     "gpt, sinusoidal positions, norms after": lambda: gpt_loss(positions="sinusoidal", block="post-norm"),
     "network": network_loss,
     "network, cross-entropy and relu": lambda: network_loss(cost="cross-entropy", activation="relu"),

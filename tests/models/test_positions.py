@@ -15,7 +15,7 @@ from kqv.models.architecture import Architecture
 from kqv.models.blocks import BLOCKS
 from kqv.models.families import family_of
 from kqv.models.gpt import GPT
-from kqv.models.positions import POSITIONS, Sinusoidal
+from kqv.models.positions import POSITIONS, Periodic, Sinusoidal
 
 COMBINATIONS = [
     {"positions": positions, "block": block, "heads": 6, "key_heads": key_heads}
@@ -29,6 +29,27 @@ def test_waves_are_the_papers_from_position_0_on() -> None:
         waves = [position / 10_000 ** (2 * i / 6) for i in range(3)]
         assert row == pytest.approx([f(wave) for wave in waves for f in (math.sin, math.cos)], abs=1e-6)
     assert found[0] == [0, 1, 0, 1, 0, 1]
+
+
+def test_the_hand_of_a_clock_points_alike_after_each_period() -> None:
+    found = Periodic(5, period=3)(torch.arange(7))
+    assert torch.equal(found[:3], found[3:6])
+    assert found[0].tolist() == [0, 1, 0, 1, 0]
+    assert found[1].tolist() == pytest.approx([3**0.5 / 2, -0.5, 3**0.5 / 2, -0.5, 3**0.5 / 2])
+    assert len({tuple(row) for row in found.tolist()}) == 3
+
+
+def test_the_period_is_the_context_unless_it_is_said() -> None:
+    assert Architecture(positions="periodic", context=12).resolved().period == 12
+    assert Architecture(positions="periodic", context=12, period=4).resolved().period == 4
+    model = GPT(VOCAB, Architecture(CONTEXT, MODEL, 3, blocks=1, positions="periodic", period=2))
+    ids = torch.zeros(1, CONTEXT, dtype=torch.int64)
+    first: Any = model.blocks[0]
+    seen: list[torch.Tensor] = []
+    first.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model(ids)
+    assert torch.equal(seen[0][0, 0], seen[0][0, 2])
+    assert not torch.equal(seen[0][0, 0], seen[0][0, 1])
 
 
 def test_waves_are_added_to_the_tokens_and_are_no_weights() -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from kqv.operations import (
     Operation,
     add,
+    alibi,
     argmax,
     attention,
     binary_cross_entropy,
@@ -26,6 +27,7 @@ from kqv.operations import (
     cross_entropy,
     dropout,
     embedding,
+    flip,
     gelu,
     gelu_tanh,
     layer_norm,
@@ -34,17 +36,25 @@ from kqv.operations import (
     matmul,
     max_pooling,
     multiply,
+    periodic,
+    reciprocal,
     relu,
+    relu_weights,
     rms_norm,
     rotary,
     scale,
     sigmoid,
+    sigmoid_weights,
     silu,
     sinusoidal,
     softmax,
+    softmax1,
+    square,
     squared_error,
+    squared_length,
     symmetric_divergence,
     tanh,
+    unit_length,
 )
 
 Make = Callable[[torch.Generator, torch.dtype], Tensor]
@@ -123,6 +133,12 @@ def _sinusoidal(positions: Tensor, model: int) -> Tensor:
     return table[positions].to(torch.get_default_dtype())
 
 
+def _periodic(positions: Tensor, model: int, period: int) -> Tensor:
+    hand = torch.polar(torch.ones(positions.shape, dtype=torch.float64), 2 * math.pi * positions.double() / period)
+    found = torch.stack((hand.imag, hand.real), -1).repeat(*[1] * positions.dim(), (model + 1) // 2)
+    return found[..., :model].to(torch.get_default_dtype())
+
+
 def _rotary(x: Tensor, positions: Tensor, base: float = 10000.0) -> Tensor:
     half = x.shape[-1] // 2
     pairs = torch.complex(x[..., :half], x[..., half:])
@@ -153,8 +169,29 @@ def _symmetric_divergence(first: Tensor, second: Tensor, targets: Tensor, ignore
     return both[targets != ignored].sum() / 2 / max(1, int((targets != ignored).sum()))
 
 
+def _softmax1(x: Tensor) -> Tensor:
+    return torch.softmax(torch.cat((torch.zeros_like(x[..., :1].sum(-1, keepdim=True)), x), -1), -1)[..., 1:]
+
+
+def _sigmoid_weights(x: Tensor) -> Tensor:
+    return torch.sigmoid(x - math.log(max(1, x.shape[-1])))
+
+
+def _relu_weights(x: Tensor) -> Tensor:
+    return torch.relu(x) / max(1, x.shape[-1])
+
+
+def _alibi(x: Tensor, heads: int) -> Tensor:
+    slopes = {1: [2**-8], 3: [2**-4, 2**-8, 2**-2], 4: [2**-2, 2**-4, 2**-6, 2**-8]}[heads]
+    queries, keys = x.shape[-2:]
+    far = (torch.arange(keys - queries, keys)[:, None] - torch.arange(keys)).abs()
+    shape = next(x.shape[at:-2] for at in range(x.dim() - 2, -1, -1) if math.prod(x.shape[at:-2]) == heads)
+    return x - torch.tensor(slopes, dtype=x.dtype).view(*shape, 1, 1) * far
+
+
 _QKV = (real(2, 3, 5, 4), real(2, 3, 5, 4), real(2, 3, 5, 4))
 _SMALL = ((real(3, 4),), (real(7),), (real(),), (real(1, 1),), (real(0, 4),))
+_ROWS = ((real(3, 4),), (real(2, 3, 7),), (real(6),), (real(3, 1),), (real(1, 1),), (real(0, 4),))
 _PAIRS = (
     (real(3, 4), real(3, 4)), (real(2, 3, 4), real(3, 4)), (real(4), real(2, 3, 4)), (real(2, 3, 1), real(2, 1, 4)),
     (real(4), real(3, 1, 4)), (real(), real(5)), (real(1), real(1)), (real(0, 4), real(4)),
@@ -193,6 +230,13 @@ CASES: list[Case] = [
     *cases(add, torch.add, *_PAIRS),
     *cases(multiply, torch.mul, *_PAIRS),
     *cases(scale, lambda x, factor: x * factor, *_SMALL, factor=0.37),
+    *cases(square, torch.square, *_SMALL),
+    *cases(reciprocal, lambda x, epsilon: x / (x**2 + epsilon), *_SMALL, epsilon=0.01),
+    *cases(flip, lambda x: x.flip(-1), (real(3, 4),), (real(2, 3, 5),), (real(7),), (real(1, 1),), (real(0, 4),)),
+    *cases(
+        squared_length, lambda x: x.square().sum(-1), (real(3, 4),), (real(2, 3, 5),), (real(7),), (real(1, 1),),
+        (real(0, 4),),
+    ),
     *cases(sigmoid, torch.sigmoid, *_SMALL),
     *cases(tanh, torch.tanh, *_SMALL),
     *cases(relu, torch.relu, *_SMALL),
@@ -208,6 +252,9 @@ CASES: list[Case] = [
         softmax, partial(torch.softmax, dim=-1), (real(3, 4),), (real(2, 3, 7),), (real(6),), (real(3, 1),),
         (real(1, 1),), (real(0, 4),), (real(2, 0, 5),),
     ),
+    *cases(softmax1, _softmax1, *_ROWS),
+    *cases(sigmoid_weights, _sigmoid_weights, *_ROWS),
+    *cases(relu_weights, _relu_weights, *_ROWS),
     *cases(
         attention, _attention, _QKV, (real(2, 3, 4), real(2, 6, 4), real(2, 6, 7)), (real(5, 4),) * 3,
         (real(2, 3, 2, 4), real(2, 3, 6, 4), real(2, 3, 6, 4)), (real(2, 3, 6, 4), real(2, 3, 2, 4), real(2, 3, 2, 4)),
@@ -227,6 +274,10 @@ CASES: list[Case] = [
         (real(2, 3, 6), real(6)), (real(6), real(6)), (real(1, 1), real(1)), (real(0, 6), real(6)), epsilon=1e-6,
     ),
     *cases(
+        unit_length, lambda x, epsilon: x / (x.square().sum(-1, keepdim=True) + epsilon).sqrt(), (real(3, 6),),
+        (real(2, 3, 6),), (real(6),), (real(1, 1),), (real(0, 6),), epsilon=1e-6,
+    ),
+    *cases(
         dropout, lambda x, mask, probability: torch.where(mask, x, 0.0) / (1 - probability), (real(3, 4), truth(3, 4)),
         (real(2, 3, 4), truth(2, 3, 4)), (real(1), truth(1)), (real(0, 4), truth(0, 4)), probability=1 / 3,
     ),
@@ -237,11 +288,17 @@ CASES: list[Case] = [
     ),
     *cases(sinusoidal, _sinusoidal, (count(9),), (whole(500, 2, 3),), (whole(9),), (count(1),), (count(0),), model=6),
     *cases(sinusoidal, _sinusoidal, (count(5),), model=5),
+    *cases(periodic, _periodic, (count(9),), (whole(500, 2, 3),), (count(0),), model=6, period=4),
+    *cases(periodic, _periodic, (count(5),), model=3, period=1),
+    *cases(periodic, _periodic, (count(1),), model=1, period=4),
     *cases(
         rotary, _rotary, (real(5, 8), count(5)), (real(2, 3, 5, 8), whole(500, 5)), (real(2, 1, 2), count(1)),
         (real(0, 3, 5, 4), count(5)),
     ),
     *cases(rotary, _rotary, (real(2, 4, 6), count(4)), base=100.0),
+    *cases(alibi, _alibi, (real(2, 4, 5, 5),), (real(4, 2, 7),), (real(2, 2, 2, 3, 3),), (real(0, 4, 5, 5),), heads=4),
+    *cases(alibi, _alibi, (real(2, 3, 5, 6),), (real(3, 1, 1),), heads=3),
+    *cases(alibi, _alibi, (real(1, 1, 1, 1),), (real(4, 4),), heads=1),
     *cases(
         squared_error, _squared_error, (real(4, 5), real(4, 5)), (real(2, 4, 5), real(2, 4, 5)), (real(5), real(5)),
         (real(1, 1), real(1, 1)), (real(0, 5), real(0, 5)),
@@ -323,6 +380,9 @@ MISFITS: list[tuple[Operation, tuple[Make | None, ...], dict[str, Any], str]] = 
     (symmetric_divergence, (real(3, 5), real(2, 5), whole(5, 3)), {}, "leading axes"),
     (symmetric_divergence, (real(3, 5), real(3, 4), whole(5, 3)), {}, "'class'"),
     (softmax, (real(),), {}, "at least 1"),
+    (softmax1, (real(),), {}, "at least 1"),
+    (flip, (real(),), {}, "at least 1"),
+    (alibi, (real(2, 3, 5, 5),), {"heads": 4}, "4 heads"),
     (argmax, (real(),), {}, "at least 1"),
 ]
 """Inputs whose sizes do not fit, and a word of the error that says so."""

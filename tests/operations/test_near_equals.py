@@ -15,15 +15,18 @@ from kqv.trace.explanation import CANCELLED
 
 EXPLAINED = {
     "softmax": "the gradients' mean is taken off them: what is left of equal gradients is their rounding",
+    "softmax1": "as softmax",
     "attention": "as softmax, of which it is made; queries of opposite signs give scores near 0",
     "layer_norm": "the mean is taken off numbers that a mean in single precision cannot tell from each other",
     "rms_norm": "its gradient is what a vector has beside the normalised numbers themselves",
+    "unit_length": "its gradient is what a vector has beside its own direction",
     "linear": "sums of products of either sign",
     "matmul": "sums of products of either sign",
     "convolution": "sums of products of either sign",
     "embedding": "sums of gradients of either sign",
     "add": "sums of gradients of either sign, where a term is repeated",
     "multiply": "sums of gradients of either sign, where a factor is repeated",
+    "periodic": "the cosine of a quarter turn is 0, and π itself is rounded",
     "sinusoidal": "the sine of a large angle, of which single precision holds the turns and a few digits of the rest",
     "rotary": "a vector turned into the direction of an axis",
     "cross_entropy": "with label smoothing p and q are two numbers that happen to be near each other",
