@@ -1,9 +1,9 @@
-"""How a single number is written: `layers.1.z[0,7]`, `grad:layers.0.weight[out=7, in=300]`, `update:…`."""
+"""How a single number is written: `layers.1.z[0,7]`, `grad:layers.0.weight[out=7, in=300]`, `scores[0,8,it,pizza]`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -58,23 +58,36 @@ def unflatten(position: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(reversed(index))
 
 
+Lookup = Callable[[str, str, int], int]
+"""`(dimension, word, example)`: the position of a word along a dimension, in one example of the batch."""
+
+SHARED = ("key_head", "group")
+"""The two dimensions of scores whose heads of keys are shared; together they count the heads."""
+
+
 @dataclass(frozen=True)
 class Reading:
-    """A cell as it was typed: positions with or without the names of their dimensions, in any order."""
+    """A cell as it was typed: positions with or without the names of their dimensions, in any order; a position may be
+    a word that stands there."""
 
     text: str
     phase: Phase
     name: str
-    positions: tuple[tuple[str, int], ...]
+    positions: tuple[tuple[str, int | str], ...]
 
-    def resolve(self, dimensions: Sequence[str], sizes: Sequence[int]) -> Cell:
-        """The cell of a tensor with these dimensions and sizes; `TraceError` when it is not one element of it."""
+    def resolve(self, dimensions: Sequence[str], sizes: Sequence[int], find: Lookup | None = None) -> Cell:
+        """The cell of a tensor with these dimensions and sizes; `TraceError` when it is not one element of it.
+
+        `find` knows the words of positions. Heads that share keys may be counted through, as one position `head`.
+        """
         named = [name for name, _ in self.positions if name]
         if len(set(named)) != len(named):
             raise TraceError(f"a dimension appears twice in {self.text!r}")
         if named and len(named) < len(self.positions):
             raise TraceError(f"name all dimensions in {self.text!r}, or none")
-        index = self._by_name(dimensions, sizes) if named else tuple(position for _, position in self.positions)
+        typed = self._apart(self.positions, dimensions, sizes)
+        typed = self._numbered(typed, dimensions, find)
+        index = self._by_name(typed, dimensions, sizes) if named else tuple(position for _, position in typed)
         fits = len(index) == len(sizes) and all(
             0 <= position < size for position, size in zip(index, sizes, strict=True)
         )
@@ -85,9 +98,48 @@ class Reading:
             )
         return cell
 
-    def _by_name(self, dimensions: Sequence[str], sizes: Sequence[int]) -> tuple[int, ...]:
+    def _apart(
+        self, typed: tuple[tuple[str, int | str], ...], dimensions: Sequence[str], sizes: Sequence[int]
+    ) -> tuple[tuple[str, int | str], ...]:
+        """The positions with a head that counts through as its head of keys and its number within that group."""
+        names = [name for name, _ in typed]
+        if tuple(dimensions[1:3]) != SHARED or not (
+            "head" in names or (len(typed) == len(sizes) - 1 and not any(names))
+        ):
+            return typed
+        at = names.index("head") if "head" in names else 1
+        head = typed[at][1]
+        if isinstance(head, str) or not 0 <= head < sizes[1] * sizes[2]:
+            heads = sizes[1] * sizes[2]
+            raise TraceError(f"{self.text!r}: {self.name} has the heads 0 to {heads - 1}; got {head}")
+        parted = divmod(head, sizes[2])
+        both = zip(SHARED if names[at] else ("", ""), parted, strict=True)
+        return (*typed[:at], *both, *typed[at + 1 :])
+
+    def _numbered(
+        self, typed: tuple[tuple[str, int | str], ...], dimensions: Sequence[str], find: Lookup | None
+    ) -> tuple[tuple[str, int], ...]:
+        """The positions with numbers in place of words."""
+        found: list[tuple[str, int]] = []
+        axes = [
+            name or dimension for (name, _), dimension in zip(typed, [*dimensions, *[""] * len(typed)], strict=False)
+        ]
+        example = dict(zip(axes, (position for _, position in typed), strict=True)).get("batch", 0)
+        for (name, position), dimension in zip(typed, axes, strict=True):
+            if isinstance(position, str):
+                if find is None or not dimension or isinstance(example, str):
+                    raise TraceError(
+                        f"cannot read the positions in {self.text!r}; expected whole numbers, as in {_EXAMPLES}"
+                    )
+                position = find(dimension, position, example)
+            found.append((name, position))
+        return tuple(found)
+
+    def _by_name(
+        self, typed: tuple[tuple[str, int], ...], dimensions: Sequence[str], sizes: Sequence[int]
+    ) -> tuple[int, ...]:
         """Positions in the tensor's order; a dimension of size 1 may be left out."""
-        given = dict(self.positions)
+        given = dict(typed)
         unknown = [name for name in given if name not in dimensions]
         missing = [name for name, size in zip(dimensions, sizes, strict=False) if name not in given and size != 1]
         if not dimensions:
@@ -128,10 +180,15 @@ def read_cell(text: str) -> Reading:
     if prefix not in _PREFIXES:
         raise TraceError(f"cannot read the cell {text!r}: {_advice(prefix, text.strip())}, as in {_EXAMPLES}")
     items = [item.partition("=") for item in (match["positions"] or "").split(",") if item.strip()]
-    try:
-        positions = tuple(
-            (name.strip(), int(position)) if equals else ("", int(name)) for name, equals, position in items
-        )
-    except ValueError:
-        raise TraceError(f"cannot read the positions in {text!r}; expected whole numbers, as in {_EXAMPLES}") from None
+    positions = tuple(
+        (name.strip(), _position(position)) if equals else ("", _position(name)) for name, equals, position in items
+    )
     return Reading(text, _PREFIXES[prefix], match["name"].strip(), positions)
+
+
+def _position(text: str) -> int | str:
+    """A number, or the word that stands at a position."""
+    try:
+        return int(text)
+    except ValueError:
+        return text.strip()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,6 +24,9 @@ from kqv.trace.modules import named_tensors, unwrapped, watch
 from kqv.trace.recorder import Recorder
 from kqv.trace.records import Kind, Name, TensorRecord, require
 from kqv.trace.update import NORM, Optimizer, UpdateRecord, take_step
+
+POSITIONS = ("position", "source", "query", "key")
+"""Dimensions that count the positions of a text."""
 
 
 class Trace:
@@ -124,7 +128,11 @@ class Trace:
         return self.explain(self.read(text))
 
     def read(self, text: str) -> Cell:
-        """The cell that a text means, with its positions in the tensor's order; `TraceError` where there is none."""
+        """The cell that a text means, with its positions in the tensor's order; `TraceError` where there is none.
+
+        Where the trace knows the words of positions, a word stands for its own: `scores[0,8,it,pizza]`. Of a word of
+        several tokens that is the last one, and of several occurrences the last, or by number (`it#1`).
+        """
         reading = read_cell(text)
         if reading.phase == "update":
             update = self._update_of(reading.name)
@@ -132,7 +140,20 @@ class Trace:
             sizes = update.record.sizes if tensor is None else tuple(tensor.shape)
             return reading.resolve(update.dimensions_of(reading.name), sizes)
         record = self[reading.name]
-        return reading.resolve(record.dimensions, record.sizes)
+        return reading.resolve(record.dimensions, record.sizes, partial(self._find, record))
+
+    def _find(self, record: TensorRecord, dimension: str, word: str, example: int) -> int:
+        """The position of a word along a dimension of a tensor."""
+        from kqv.trace.views.words import find_word
+
+        axis = record.dimensions.index(dimension) if dimension in record.dimensions else None
+        words = [] if axis is None else self.meanings.of_axis(record.name, dimension, record.sizes[axis], example)
+        if dimension not in POSITIONS or not any(words):
+            raise TraceError(
+                f"cannot find {word!r} along {dimension!r} of {record.name}{record.shape_text}: only positions of a "
+                "text have words; write a whole number"
+            )
+        return find_word(words, word)[-1]
 
     def explain(self, cell: Cell) -> Explanation:
         """The same for a cell that was read."""

@@ -40,7 +40,28 @@ def test_what_is_no_element_is_refused(text: str, words: str) -> None:
 @pytest.mark.parametrize("text", ["", "[1]", "nonsense:z[0]", "z[0", "z[a]", "z[0]]", "z[1.5]"])
 def test_what_is_no_cell_is_refused_with_examples(text: str) -> None:
     with pytest.raises(TraceError, match=r"layers\.1\.z"):
-        read_cell(text)
+        read_cell(text).resolve(("out",), (4,))
+
+
+def test_words_stand_for_positions_where_somebody_knows_them() -> None:
+    words = ["the", "pizza", "and", "it"]
+
+    def find(dimension: str, word: str, example: int) -> int:
+        assert (dimension, example) in {("query", 0), ("key", 0)}
+        return words.index(word)
+
+    sizes = (1, 4, 4, 4)
+    assert read_cell("scores[0,2,it,pizza]").resolve(DIMENSIONS, sizes, find).index == (0, 2, 3, 1)
+    assert read_cell("scores[key=pizza, query=it, head=2]").resolve(DIMENSIONS, sizes, find).index == (0, 2, 3, 1)
+
+
+def test_heads_that_share_keys_are_counted_through() -> None:
+    dimensions, sizes = ("batch", "key_head", "group", "query", "key"), (1, 3, 2, 6, 6)
+    assert read_cell("scores[0,5,4,1]").resolve(dimensions, sizes).index == (0, 2, 1, 4, 1)
+    assert read_cell("scores[head=2, query=4, key=1]").resolve(dimensions, sizes).index == (0, 1, 0, 4, 1)
+    assert read_cell("scores[0,2,1,4,1]").resolve(dimensions, sizes).index == (0, 2, 1, 4, 1)
+    with pytest.raises(TraceError, match="the heads 0 to 5; got 6"):
+        read_cell("scores[0,6,4,1]").resolve(dimensions, sizes)
 
 
 @pytest.mark.parametrize(

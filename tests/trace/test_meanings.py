@@ -34,6 +34,18 @@ def test_elements_have_words(trace: Trace) -> None:
     assert str(trace.path_to_input("vectors[0,2,1]")).endswith("“was”")
 
 
+def test_a_word_stands_for_its_position_in_a_cell(trace: Trace) -> None:
+    for dimension in ("query", "key"):
+        trace.annotate(dimension=dimension, labels=WORDS)
+    assert trace.read("products[0,hot,pizza]").index == (0, 3, 1)
+    assert trace.read("grad:products[key=The, query=was]").index == (0, 2, 0)
+    with pytest.raises(TraceError, match="no word 'cold'"):
+        trace.read("products[0,cold,pizza]")
+    for cell in ("vectors[0,hot,1]", "products[it,0,0]", "table[pizza,0]"):
+        with pytest.raises(TraceError, match="whole number"):
+            trace.read(cell)
+
+
 def test_nested_labels_fit_as_the_tensor_is_nested(trace: Trace) -> None:
     trace.annotate("ids", labels=[WORDS])
     assert trace.meaning("ids[batch=0, position=3]") == "“hot”"

@@ -356,5 +356,5 @@ def test_locations_are_relative() -> None:
         model(torch.tensor([[1, 2]]))
     for record in trace:
         assert not record.location.file.startswith("/")
-    assert trace["blocks.0.attention.scores"].location.file == "kqv/models/scores.py"
+    assert trace["blocks.0.attention.scores"].location.file == "kqv/models/scales.py"
     assert str(trace["blocks.0.attention.scores"].named_at).startswith("kqv/models/attention.py:")

@@ -61,7 +61,7 @@ def test_an_explanation_says_everything(traced: Traced) -> None:
     lines = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ") and line[2] != " "}
     assert set(lines) == {"formula", "numbers", "from", "check"}
     assert text.startswith("blocks.0.attention.scores[batch=0, head=1, query=3, key=2] = ")
-    assert "scale · kqv/models/scores.py:" in text
+    assert "scale · kqv/models/scales.py:" in text
     assert "differs by" in lines["check"]
     assert "blocks.0.attention.products[batch=0, head=1, query=3, key=2]" in lines["from"]
 

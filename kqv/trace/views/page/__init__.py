@@ -20,7 +20,7 @@ _SCRIPTS = ("numbers.js", "evaluation.js", "heatmap.js", "ranking.js", "sentence
 
 def write_html(
     trace: Trace, path: str | Path, command: str = "kqv trace", cells: int = 600, elements: int = 65_536,
-    word: str | None = None,
+    word: str | None = None, everything: bool = False,
 ) -> Path:  # fmt: skip
     """Write the page; it needs no network and no other file.
 
@@ -28,20 +28,22 @@ def write_html(
     numbers of each tensor the page holds at most (of a larger one the first positions along each dimension). A page
     has room for about 700,000 numbers, some 4 MB: of many blocks a few are shown whole and of the others the attention
     weights, of a large vocabulary the tokens with the largest logits. `word` is the one of a text (where it was
-    annotated with its tokens) whose attention is shown first; by default the last. Raises `TraceError` for a word
-    that the text has not.
+    annotated with its tokens) whose attention is shown first; by default the last. `everything`: of a model of a few
+    hundred weights, all numbers are written out side by side, and each is explained, whatever `cells` says. Raises
+    `TraceError` for a word that the text has not.
     """
     path = Path(path)
     make_folder(path.parent)
-    write_text(path, page_html(trace, command, cells, elements, word))
+    write_text(path, page_html(trace, command, cells, elements, word, everything))
     return path
 
 
 def page_html(
-    trace: Trace, command: str = "kqv trace", cells: int = 600, elements: int = 65_536, word: str | None = None
-) -> str:
+    trace: Trace, command: str = "kqv trace", cells: int = 600, elements: int = 65_536, word: str | None = None,
+    everything: bool = False,
+) -> str:  # fmt: skip
     """The page as text."""
-    content = page_content(trace, command, cells, elements, word)
+    content = page_content(trace, command, cells, elements, word, everything)
     model = content["model"] or "operations"
     data = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     # nothing in the data can end the script element or start a comment

@@ -13,6 +13,7 @@ from kqv.errors import TraceError
 from kqv.trace.ancestry import next_cell
 from kqv.trace.cells import Cell, Phase
 from kqv.trace.records import TensorRecord
+from kqv.trace.views.page.operands import made_from
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace
@@ -79,8 +80,16 @@ def _store_chain(trace: Trace, start: Cell, stored: dict[str, dict[str, Any]], w
         cell = following
 
 
-def _spread(trace: Trace, records: list[TensorRecord]) -> Iterator[Cell]:
-    """Cells of all tensors in all phases: few of each first, then all of the small ones."""
+def every_cell(trace: Trace, records: list[TensorRecord]) -> Iterator[Cell]:
+    """All cells of all tensors in all phases, but those that the page works out itself."""
+    for record, phase in _phases(trace, records):
+        if phase != "forward" or made_from(record) is None:
+            for position in range(record.tensor.numel()):
+                yield record.cell_at(position, phase)
+
+
+def _phases(trace: Trace, records: list[TensorRecord]) -> list[tuple[TensorRecord, Phase]]:
+    """Each tensor in each phase in which it has numbers."""
     phases: list[tuple[TensorRecord, Phase]] = []
     for record in records:
         if not record.tensor.numel() or record.readable_value is None:
@@ -90,6 +99,12 @@ def _spread(trace: Trace, records: list[TensorRecord]) -> Iterator[Cell]:
             phases.append((record, "backward"))
         if record.name in trace.updates:
             phases.append((record, "update"))
+    return phases
+
+
+def _spread(trace: Trace, records: list[TensorRecord]) -> Iterator[Cell]:
+    """Cells of all tensors in all phases: few of each first, then all of the small ones."""
+    phases = _phases(trace, records)
     for record, phase in phases:
         yield _largest(record, phase)
     for record, phase in phases:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from kqv.errors import TraceError
@@ -9,7 +10,7 @@ from kqv.recording import unseen
 from kqv.trace.records import TensorRecord
 from kqv.trace.update import UpdateRecord
 from kqv.trace.views.export import describe_pass, describe_tensor
-from kqv.trace.views.page.chosen import starting_points, stored_cells
+from kqv.trace.views.page.chosen import every_cell, starting_points, stored_cells
 from kqv.trace.views.page.numbers import Positions, numbers
 from kqv.trace.views.page.operands import made_from
 from kqv.trace.views.page.sentence import describe_texts
@@ -27,8 +28,10 @@ MOST_CELLS = 300
 """Of a model whose blocks are not all shown, so many explanations are stored at most."""
 
 
-def page_content(trace: Trace, command: str, most_cells: int, elements: int, word: str | None = None) -> dict[str, Any]:
-    """Everything that the page embeds."""
+def page_content(
+    trace: Trace, command: str, most_cells: int, elements: int, word: str | None = None, everything: bool = False
+) -> dict[str, Any]:
+    """All that the page embeds; with `everything` each of its numbers tells its arithmetic."""
     with unseen():
         chosen = shown(trace, elements, word)
         words: list[list[str]] = []
@@ -36,7 +39,10 @@ def page_content(trace: Trace, command: str, most_cells: int, elements: int, wor
         starts = starting_points(trace, chosen.records)
         is_folded = chosen.whole != chosen.blocks
         limit = min(most_cells, MOST_CELLS) if is_folded else most_cells
-        cells = stored_cells(trace, [cell for cell, _ in starts], chosen.records, limit)
+        first = [cell for cell, _ in starts]
+        if everything:
+            first, limit = [*first, *every_cell(trace, chosen.records)], sys.maxsize
+        cells = stored_cells(trace, first, chosen.records, limit)
         held = {(tensor["name"], field) for tensor in tensors for field in FIELDS.values() if _is_whole(tensor, field)}
         for cell in cells.values():
             for part in [cell, *cell["parts"]]:
@@ -46,6 +52,7 @@ def page_content(trace: Trace, command: str, most_cells: int, elements: int, wor
         return {
             **described,
             "command": command,
+            "everything": everything,
             "picture": _picture_sizes(trace),
             "starts": [{"cell": str(cell), "words": said} for cell, said in starts],
             "texts": describe_texts(trace, chosen, word),

@@ -23,8 +23,21 @@ function colour(value, largest, gray, even) {
   return `rgb(${colours.zero.map((from, at) => Math.round(from + (end[at] - from) * share)).join(" ")})`;
 }
 
+/** All axes at once: the last one to the right, the others below each other. */
+function stacked({ kept }) {
+  const last = kept.length - 1;
+  const position = (row, column) => {
+    const places = [column];
+    for (let axis = last - 1; axis >= 0; axis--) { places.unshift(row % kept[axis]); row = Math.floor(row / kept[axis]); }
+    return places;
+  };
+  const rows = kept.slice(0, last).reduce((product, size) => product * size, 1);
+  return { rows, columns: kept[last], leads: [], folded: false, position, axes: range(last + 1) };
+}
+
 /** Which two axes lie on the paper, and which are chosen by a list above it. */
-function layoutOf(numbers) {
+function layoutOf(numbers, isStacked) {
+  if (isStacked) return stacked(numbers);
   const { tensor, kept } = numbers;
   const last = kept.length - 1;
   const picture = DATA.picture;
@@ -46,10 +59,11 @@ function range(count) {
 }
 
 class HeatMap {
-  constructor(numbers, caption, summary, pick) {
+  constructor(numbers, caption, summary, pick, isStacked = false) {
     this.numbers = numbers;
     this.pick = pick;
-    this.layout = layoutOf(numbers);
+    this.isStacked = isStacked; // all of its axes are drawn, and its numbers are written into the squares
+    this.layout = layoutOf(numbers, isStacked);
     this.lead = this.layout.leads.map(() => 0); // places of what is kept, as rows and columns are
     this.cursor = null;
     this.answersAll = answersAll(numbers.tensor, numbers.phase);
@@ -68,8 +82,9 @@ class HeatMap {
   caption(words) {
     const { tensor, kept } = this.numbers;
     const { axes, folded } = this.layout;
-    const names = axes.map((axis) => tensor.dimensions[axis] ?? `axis ${axis}`);
-    const paper = folded ? `${names[0]}, row by row` : names.length === 2 && kept[axes[0]] > 1 ? `${names[0]} ↓ ${names[1]} →` : `${names.at(-1)} →`;
+    const drawn = axes.length > 2 ? axes.filter((axis) => kept[axis] > 1 || axis === axes.at(-1)) : axes;
+    const names = drawn.map((axis) => tensor.dimensions[axis] ?? `axis ${axis}`);
+    const paper = names.length > 2 ? `${names.slice(0, -1).join(" · ")} ↓ ${names.at(-1)} →` : folded ? `${names[0]}, row by row` : names.length === 2 && kept[drawn[0]] > 1 ? `${names[0]} ↓ ${names[1]} →` : `${names.at(-1)} →`;
     const caption = make("figcaption", {}, make("b", {}, words), paper);
     this.selects = this.layout.leads.map((axis, at) => {
       const select = make("select", { "aria-label": tensor.dimensions[axis] ?? `axis ${axis}`, onchange: () => { this.lead[at] = Number(select.value); this.draw(); } });
@@ -120,7 +135,16 @@ class HeatMap {
       const known = axis === undefined || count > 40 || folded ? undefined : tensor["axis labels"][tensor.dimensions[axis]];
       return known ? range(count).map((place) => readable(known[this.numbers.positionAt(axis, place)] ?? "")) : [];
     };
+    if (this.isStacked) return [this.stackedWords(), words(axes.at(-1), columns)];
     return axes.length === 2 ? [words(axes[0], rows), words(axes[1], columns)] : [[], words(axes[0], columns)];
+  }
+
+  /** Beside each row of a picture of all axes: the words of the token, else the position, along each axis. */
+  stackedWords() {
+    const { axes, rows, position } = this.layout;
+    const { tensor, kept } = this.numbers;
+    const named = axes.slice(0, -1).filter((axis) => kept[axis] > 1);
+    return range(rows).map((row) => named.map((axis) => readable(tensor["axis labels"][tensor.dimensions[axis]]?.[position(row, 0)[axis]] ?? `${position(row, 0)[axis]}`)).join(" "));
   }
 
   answers(index) {
@@ -144,6 +168,7 @@ class HeatMap {
     const least = (words) => (words.length ? 14 : 3); // words need room, if the tensor has to be scrolled for it
     this.wide = Math.max(least(columnWords), fitting);
     this.high = Math.max(least(rowWords), fitting);
+    if (this.isStacked) [this.wide, this.high] = [37, 15];
     this.size = Math.min(this.wide, this.high);
     const density = window.devicePixelRatio || 1;
     const [w, h] = [this.left + columns * this.wide + 1, this.top + rows * this.high + 1];
@@ -189,6 +214,7 @@ class HeatMap {
         const [x, y] = [this.left + column * this.wide, this.top + row * this.high];
         context.fillStyle = colour(value, this.largest, this.gray, this.even);
         context.fillRect(x, y, this.wide - gap, this.high - gap);
+        if (this.isStacked) { this.paintNumber(context, x, y, value); continue; }
         if (!Number.isFinite(value) && this.size >= 6) this.paintOdd(context, x, y, this.wide - gap, this.high - gap);
         if (!this.answersAll && this.size >= 5 && this.answers(index)) this.paintDot(context, x, y, this.wide - gap, this.high - gap, value);
       }
@@ -198,6 +224,16 @@ class HeatMap {
       context.lineWidth = 2;
       context.strokeRect(this.left + this.cursor[1] * this.wide - 0.5, this.top + this.cursor[0] * this.high - 0.5, this.wide, this.high);
     }
+  }
+
+  /** The number itself, as short as it can be read. */
+  paintNumber(context, x, y, value) {
+    const isStrong = Math.abs(value) / (this.largest || 1) > 0.35;
+    context.fillStyle = isStrong === darkness.matches ? "#14171b" : isStrong ? "#ffffff" : getComputedStyle(document.body).color;
+    context.font = "9px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
+    context.textBaseline = "middle";
+    context.textAlign = "center";
+    context.fillText(tiny(value), x + (this.wide - 1) / 2, y + this.high / 2, this.wide - 2);
   }
 
   /** A stroke through what is no finite number: −∞ of a masked score. */
@@ -236,7 +272,8 @@ class HeatMap {
     if (places.includes(undefined)) return;
     leads.forEach((axis, at) => { this.lead[at] = places[axis]; this.selects[at].value = places[axis]; });
     const positions = axes.map((axis) => places[axis]);
-    if (positions.length === 2) this.show(positions[0], positions[1]);
+    if (this.isStacked) this.show(positions.slice(0, -1).reduce((row, place, axis) => row * this.numbers.kept[axis] + place, 0), positions.at(-1));
+    else if (positions.length === 2) this.show(positions[0], positions[1]);
     else this.show(folded ? Math.floor(positions[0] / columns) : 0, positions[0] % columns);
   }
 

@@ -53,6 +53,14 @@ function short(value) {
   return typeof value === "number" ? number(Number(value.toPrecision(3))) : value;
 }
 
+/** A number in at most six signs: `.12`, `−3.4e−5`. */
+function tiny(value) {
+  const size = Math.abs(value);
+  if (!Number.isFinite(value) || value === 0 || Number.isInteger(value)) return short(value);
+  const text = size < 0.001 ? value.toExponential(0) : size < 1 ? value.toFixed(3).replace("0.", ".") : size < 100 ? value.toFixed(size < 10 ? 2 : 1) : value.toFixed(0);
+  return text.replaceAll("-", "−");
+}
+
 function trimmed(text) {
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }

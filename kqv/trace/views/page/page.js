@@ -58,7 +58,7 @@ function fill(entry, position) {
       continue;
     }
     const isRanked = tensor.dimensions.at(-1) === "vocab" && numbers.chosen.at(-1);
-    const map = isRanked ? new Ranking(numbers, words, goTo) : new HeatMap(numbers, words, summary, goTo);
+    const map = isRanked ? new Ranking(numbers, words, goTo) : new HeatMap(numbers, words, summary, goTo, DATA.everything);
     entry.maps.push(map);
     position.append(map.element);
     map.draw();
@@ -106,7 +106,7 @@ function build() {
   const watcher = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) if (isIntersecting) { watcher.unobserve(target); [...cards.values()].find((entry) => entry.element === target).fill(); }
   }, { rootMargin: "600px" });
-  const isOpen = !DATA.texts.length;
+  const isOpen = !DATA.texts.length || DATA.everything;
   const home = document.getElementById("tensors");
   const whole = new Set(DATA.blocks.whole);
   const others = DATA.blocks.all.filter((block) => !whole.has(block));
@@ -114,7 +114,7 @@ function build() {
   const rest = folding(`the other ${counted(others.length, "block")}`, "attention weights only", false, restNote(others));
   for (const { title, block, tensors } of groups()) {
     const entries = tensors.map(card);
-    const details = folding(title, counted(tensors.length, "tensor"), isOpen || !!block, ...entries.map((entry) => entry.element));
+    const details = folding(title, counted(tensors.length, "tensor"), isOpen || !!block, make("div", { class: "tensors" }, ...entries.map((entry) => entry.element)));
     for (const entry of entries) watcher.observe(entry.element);
     if (!block) { home.append(details); continue; }
     if (!blocks.has(block)) {
@@ -140,8 +140,8 @@ function introduce() {
   document.getElementById("title").textContent = `${DATA.model ?? "Operations"}, number by number`;
   document.getElementById("lead").append(
     `One pass through the model: ${activations} tensors forward${gradients ? ", their gradients backward" : ""}${updates ? ", and the update of the weights" : ""}, recorded while it ran in ${DATA.training ? "training" : "evaluation"} mode. `,
-    make("b", {}, "Each square and each bar is one number; click it to see where it came from."),
-    " Where a number cannot tell, it says so beforehand. Blue is negative, orange positive, and the stronger, the further from zero.",
+    make("b", {}, DATA.everything ? "All of its numbers are below; click one to see the arithmetic that made it." : "Each square and each bar is one number; click it to see where it came from."),
+    `${DATA.everything ? "" : " Where a number cannot tell, it says so beforehand."} Blue is negative, orange positive, and the stronger, the further from zero.`,
   );
   const starts = document.getElementById("starts");
   for (const { cell, words } of DATA.starts) starts.append(make("button", { type: "button", onclick: () => goTo(cell) }, make("small", {}, foreign(words)), make("code", {}, ...breakable(cell), ` = ${number(DATA.cells[cell]?.value ?? "?")}`)));
@@ -164,6 +164,7 @@ function followHash() {
 introduce();
 showTexts();
 build();
+if (DATA.everything) { document.body.classList.add("everything"); for (const entry of cards.values()) entry.fill(); }
 followHash();
 addEventListener("hashchange", followHash);
 document.getElementById("find").addEventListener("input", filter);
