@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from kqv.plots.figures import GREY, STYLE, save_figure
@@ -34,32 +35,62 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One line: what the legend calls it (`""`: nothing), its points, colour and dash; `band`: between which values
+    the measurements of several seeds lie."""
+
+    label: str
+    epochs: list[float]
+    values: list[float]
+    colour: int = 0
+    dash: int = 0
+    band: tuple[list[float], list[float]] | None = None
+
+
+@dataclass(frozen=True)
 class Part:
-    """One part of the figure: a title, the unit of its axis, and its lines (label, epochs, values, colour, dashes)."""
+    """One part of the figure: a title, the unit of its axis, and its lines."""
 
     title: str
     unit: str
-    lines: Sequence[tuple[str, list[float], list[float], int, int]]
+    lines: Sequence[Line]
     logarithmic: bool = False
 
 
 def by_training(title: str, unit: str, trainings: Sequence[Curves], keys: Sequence[str]) -> Part:
     """A colour for each training, a dash for each measurement; only the first measurement's lines are named."""
+    return by_variant(title, unit, [(training.label, [training]) for training in trainings], keys)
+
+
+def by_variant(
+    title: str, unit: str, variants: Sequence[tuple[str, Sequence[Curves]]], keys: Sequence[str],
+    logarithmic: bool = False,
+) -> Part:  # fmt: skip
+    """A colour for each variant, of which there is a training for each seed: their mean, and a band from the lowest to
+    the highest; a dash for each measurement."""
     lines = [
-        (training.label if dash == 0 else "", *training.of(key), colour, dash)
+        mean_line(label if dash == 0 else "", trainings, key, colour, dash)
         for dash, key in enumerate(keys)
-        for colour, training in enumerate(trainings)
+        for colour, (label, trainings) in enumerate(variants)
     ]
-    return Part(title, unit, lines)
+    return Part(title, unit, lines, logarithmic)
 
 
-def by_measurement(title: str, unit: str, training: Curves, beginning: str, logarithmic: bool) -> Part:
-    """One training, with a line for each measurement whose name begins so."""
-    lines = [
-        (name.removeprefix(beginning), *training.of(name), colour, 0)
-        for colour, name in enumerate(training.names(beginning))
-    ]
-    return Part(f"{title}: {training.label}", unit, lines, logarithmic)
+def by_measurement(title: str, unit: str, label: str, trainings: Sequence[Curves], beginning: str,
+                   logarithmic: bool) -> Part:  # fmt: skip
+    """One variant, with a line for each measurement whose name begins so."""
+    names = trainings[0].names(beginning)
+    lines = [mean_line(name.removeprefix(beginning), trainings, name, colour, 0) for colour, name in enumerate(names)]
+    return Part(f"{title}: {label}", unit, lines, logarithmic)
+
+
+def mean_line(label: str, trainings: Sequence[Curves], key: str, colour: int, dash: int) -> Line:
+    """One measurement's mean over trainings, at the epochs that all of them measured."""
+    each = [dict(zip(*training.of(key), strict=True)) for training in trainings]
+    epochs = [epoch for epoch in each[0] if all(epoch in found for found in each)]
+    values = [[found[epoch] for found in each] for epoch in epochs]
+    band = ([min(found) for found in values], [max(found) for found in values]) if len(each) > 1 else None
+    return Line(label, epochs, [fmean(found) for found in values], colour, dash, band)
 
 
 def plot_curves(title: str, parts: Sequence[Part], path: Path) -> None:
@@ -77,12 +108,16 @@ def plot_curves(title: str, parts: Sequence[Part], path: Path) -> None:
 
 
 def _draw(axes: Axes, part: Part) -> None:
-    for label, epochs, values, colour, dash in part.lines:
-        shown = [100 * value for value in values] if part.unit == "accuracy" else values
+    factor = 100 if part.unit == "accuracy" else 1
+    for line in part.lines:
+        colour = COLOURS[line.colour % len(COLOURS)]
+        if line.band is not None:
+            low, high = ([factor * value for value in side] for side in line.band)
+            axes.fill_between(line.epochs, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(
-            epochs, shown, DASHES[dash % len(DASHES)], color=COLOURS[colour % len(COLOURS)], label=label or None,
-            linewidth=1.6 if dash == 0 else 1.0,
-            marker="o" if len(epochs) == 1 else "",  # a line through one point would not be seen
+            line.epochs, [factor * value for value in line.values], DASHES[line.dash % len(DASHES)], color=colour,
+            label=line.label or None, linewidth=1.6 if line.dash == 0 else 1.0,
+            marker="o" if len(line.epochs) == 1 else "",  # a line through one point would not be seen
         )  # fmt: skip
     axes.set_title(part.title)
     axes.set_xlabel("epoch")
@@ -90,8 +125,10 @@ def _draw(axes: Axes, part: Part) -> None:
     if part.logarithmic:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
-        low, high = axes.get_ylim()
-        axes.yaxis.set_minor_formatter("{x:g}" if high < 10 * low else "")  # there may be no power of ten in between
+        lowest, highest = axes.get_ylim()
+        axes.yaxis.set_minor_formatter(
+            "{x:g}" if highest < 10 * lowest else ""
+        )  # there may be no power of ten in between
     axes.grid(color=GREY, alpha=0.2)
-    if any(label for label, *_ in part.lines):
+    if any(line.label for line in part.lines):
         axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))

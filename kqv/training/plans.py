@@ -33,7 +33,8 @@ class TrainingPlan(Plan):
     that the model's evaluation gives, such as "accuracy" or "bleu"; it decides on `keep_best` (None: the loss) and on
     early stopping (None: the accuracy where there is one, else the loss). Of texts alone: `sample_tokens`, so many the
     model writes at each evaluation; `precision` of the products in a step (weights stay float32); `compile` the model
-    by PyTorch's compiler.
+    by PyTorch's compiler. `first_weights`: drawn as the model is made, or each parameter by its name, so that models
+    which differ in a part begin with what they have in common (`kqv.training.first_weights`).
     """
 
     optimizer: str = "adamw"
@@ -67,6 +68,7 @@ class TrainingPlan(Plan):
     most_epochs: float | None = Field(default=None, gt=0)
     steps: PositiveInt | None = None
     seed: int = Field(default=1, ge=0, lt=2**63)
+    first_weights: Literal["in-order", "by-name"] = "in-order"
 
     @model_validator(mode="before")
     @classmethod

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 from pydantic import PositiveInt, SerializeAsAny, field_validator
 
-from kqv.errors import ADVICE, Error, RunError
+from kqv.errors import ADVICE, Error, RunError, with_article
 from kqv.files import make_folder, reason
 from kqv.files.directory import Directory, LockedError
 from kqv.files.temporary import is_temporary
@@ -156,7 +156,8 @@ class Run:
         recipe = recipe or self.recipe
         system = kind.model_fields["system"].default
         if recipe.system != system:
-            raise RunError(f"{self.path} is a {recipe.system} run; this needs one of {system}: kqv runs lists all")
+            found = f"{with_article(recipe.system)} run"
+            raise RunError(f"{self.path} is {found}; this needs one of {system}: kqv runs lists all")
         return parsed(kind, recipe.model_dump(), self.path / CONFIG)
 
     @property

@@ -13,7 +13,7 @@ from PIL import Image
 
 from kqv.errors import Error
 from kqv.plots import curves
-from kqv.plots.curves import COLOURS, DASHES, Curves, Part, by_measurement, by_training, plot_curves
+from kqv.plots.curves import COLOURS, DASHES, Curves, Line, Part, by_measurement, by_training, plot_curves
 
 FIRST = Curves(
     "with $L2$",
@@ -71,7 +71,7 @@ def test_other_units_are_drawn_as_they_are(drawn: list[Figure]) -> None:
 
 
 def test_measurements_of_one_training_are_named_by_what_differs(drawn: list[Figure]) -> None:
-    part = by_measurement("Size of ∂C/∂b", "‖∂C/∂b‖", FIRST, "gradient_", logarithmic=True)
+    part = by_measurement("Size of ∂C/∂b", "‖∂C/∂b‖", "with $L2$", [FIRST], "gradient_", logarithmic=True)
     plot_curves("", [part], Path())
     axes = drawn[0].axes[0]
     assert legend(axes) == ["b2", "b10"]
@@ -84,7 +84,7 @@ def test_measurements_of_one_training_are_named_by_what_differs(drawn: list[Figu
 @pytest.mark.parametrize(("values", "shown"), [([0.25, 0.55], {"0.3", "0.4", "0.5"}), ([1e-4, 0.5], {"0.001", "0.1"})])
 def test_a_logarithmic_axis_says_its_numbers_plainly(values: list[float], shown: set[str], drawn: list[Figure]) -> None:
     training = Curves("x", [{"epoch": float(position), "size": value} for position, value in enumerate(values)])
-    plot_curves("", [by_measurement("", "size", training, "size", logarithmic=True)], Path())
+    plot_curves("", [by_measurement("", "size", "x", [training], "size", logarithmic=True)], Path())
     axis = drawn[0].axes[0].yaxis
     drawn[0].canvas.draw()
     labels = [label.get_text() for label in axis.get_ticklabels(which="both")]
@@ -111,7 +111,7 @@ def test_what_was_measured_once_can_be_seen(tmp_path: Path) -> None:
     """A line through a single point is nothing; a short training has one evaluation."""
     inks = []
     for name, metrics in (("none", []), ("one", [{"epoch": 1.0, "accuracy": 0.5}])):
-        part = Part("", "cost", [("", *Curves("", metrics).of("accuracy"), 0, 0)])
+        part = Part("", "cost", [Line("", *Curves("", metrics).of("accuracy"))])
         plot_curves("", [part], tmp_path / f"{name}.png")
         pixels = np.asarray(Image.open(tmp_path / f"{name}.png").convert("RGB")).astype(int)
         blue = np.array([int(COLOURS[0][position : position + 2], 16) for position in (1, 3, 5)])
