@@ -1,8 +1,8 @@
-"""Make the pictures of real models: attention in SmolLM2, and the page of a trace; both in guide/pictures.
+"""Make the pictures of real models: attention in SmolLM2, and the pages of two traces; all in guide/pictures.
 
     python docs/screenshots.py
 
-Takes SmolLM2 (`kqv data fetch smollm2`), 30 seconds, and Chromium for the page.
+Takes SmolLM2 (`kqv data fetch smollm2`), a minute, and Chromium for the pages.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from kqv.trace.views.attention import attended
 PICTURES = Path(__file__).parent / "guide" / "pictures"
 SENTENCE = "The pizza came out of the oven and it tasted good."
 WIDE, HIGH, ABOVE = 1240, 930, 322  # the page's window, and what stands above its first tensor
+PART = (0, 1010, 1390, 2780)  # of the page of the adder: from the tokens to the keys
 FLAGS = "--headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=10000"
 
 
@@ -36,19 +37,32 @@ def attention_of_it(path: Path) -> None:
 
 def trace_page(path: Path) -> None:
     """The page of one digit's trace, with the arithmetic of a hidden neuron beside it."""
-    browser = next(found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name)))
-    with tempfile.TemporaryDirectory() as folder:
-        run, page = f"{folder}/run", Path(folder, "trace.html")
-        for words in (f"train digits --recipe nielsen --data digits8x8 --out {run}", f"trace {run} 1 --html {page}"):
-            subprocess.run([sys.executable, "-m", "kqv", *words.split()], check=True, capture_output=True)
-        subprocess.run(
-            [browser, *FLAGS.split(), f"--user-data-dir={folder}/profile", f"--window-size={WIDE},{HIGH}",
-             f"--screenshot={path}", f"{page.as_uri()}#layers.0.z[batch=0, out=7]"],
-            check=True, capture_output=True, timeout=120,
-        )  # fmt: skip
+    photograph(path, "digits --recipe nielsen --data digits8x8", "1", "#layers.0.z[batch=0, out=7]", (WIDE, HIGH))
     with Image.open(path) as picture:
         picture.crop((0, ABOVE, WIDE, HIGH)).save(path)
     shrink(path, WIDE)
+
+
+def adder_page(path: Path) -> None:
+    """Of the page that holds all numbers of an adder, the first tensors."""
+    photograph(path, "adder", "27+13", "#blocks.0.attention.weights[batch=0, head=1, query=6, key=1]", (1840, 5600))
+    with Image.open(path) as picture:
+        picture.crop(PART).save(path)
+    shrink(path, PART[2] - PART[0])
+
+
+def photograph(path: Path, trained: str, traced: str, cell: str, window: tuple[int, int]) -> None:
+    """What the browser shows of the page of a trace, with a cell chosen: after `kqv train` with some words."""
+    browser = next(found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name)))
+    with tempfile.TemporaryDirectory() as folder:
+        run, page = f"{folder}/run", Path(folder, "trace.html")
+        for words in (f"train {trained} --out {run}", f"trace {run} {traced} --html {page}"):
+            subprocess.run([sys.executable, "-m", "kqv", *words.split()], check=True, capture_output=True)
+        subprocess.run(
+            [browser, *FLAGS.split(), f"--user-data-dir={folder}/profile", f"--window-size={window[0]},{window[1]}",
+             f"--screenshot={path}", f"{page.as_uri()}{cell}"],
+            check=True, capture_output=True, timeout=120,
+        )  # fmt: skip
 
 
 def shrink(path: Path, wide: int) -> None:
@@ -64,3 +78,4 @@ def shrink(path: Path, wide: int) -> None:
 if __name__ == "__main__":
     attention_of_it(PICTURES / "attention-of-it.png")
     trace_page(PICTURES / "trace.png")
+    adder_page(PICTURES / "one-page.png")
