@@ -10,6 +10,9 @@ with kqv.Trace(model) as trace:
     model(x)
 print(trace)
 
+why = kqv.load("latest", "gpt").why("To be or not to be")
+print(why.score(why.strongest("not", "be")[0].cell))
+
 training_data, validation_data, test_data = kqv.load_data_wrapper()
 network = kqv.Network([784, 30, 10])
 network.SGD(training_data, 30, 10, 3.0, test_data=test_data)
@@ -23,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kqv.data.columns import load_data_wrapper as load_data_wrapper
+    from kqv.experiments.compare import compare as compare
     from kqv.models.network import Network as Network
     from kqv.recording import note as note
     from kqv.systems.loading import load as load
@@ -30,11 +34,12 @@ if TYPE_CHECKING:
     from kqv.trace.trace import Trace as Trace
 
 __version__ = version("kqv")
-__all__ = ["Network", "Trace", "load", "load_data_wrapper", "note", "train"]
+__all__ = ["Network", "Trace", "compare", "load", "load_data_wrapper", "note", "train"]
 
 _HOMES = {
     "Network": "kqv.models.network",
     "Trace": "kqv.trace.trace",
+    "compare": "kqv.experiments.compare",
     "load": "kqv.systems.loading",
     "load_data_wrapper": "kqv.data.columns",
     "note": "kqv.recording",

@@ -25,3 +25,8 @@ class TraceError(Error, LookupError):
 
 ADVICE = "restore it from a copy, or train again"
 """What to do about a damaged file of a run."""
+
+
+def with_article(noun: str) -> str:
+    """`a digits run`, `an adder run`: for messages about what may be called anything."""
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"

@@ -14,7 +14,7 @@ import kqv
 DOCS = Path(__file__).parent.parent / "docs"
 README = DOCS.parent / "README.md"
 GUIDES = sorted((DOCS / "guide").glob("*.md"))
-FROM_A_REAL_MODEL = ("attention-of-it.png", "trace.png")  # docs/screenshots.py makes them, with SmolLM2 and a browser
+FROM_A_REAL_MODEL = ("attention-of-it.png", "trace.png", "one-page.png")  # made by docs/screenshots.py
 
 
 @pytest.fixture(scope="module")

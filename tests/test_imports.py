@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "kqv"
 # A part may import from itself and from the parts named here. Lower parts never import higher ones.
 GROUND = {"errors", "files", "memory", "threads", "tensors", "dimensions", "arithmetic", "recording", "visible"}
 MATHEMATICS = GROUND | {"operations", "models"}
-USE = MATHEMATICS | {"trace", "data", "generation", "evaluation", "interchange"}
+USE = MATHEMATICS | {"trace", "why", "data", "generation", "evaluation", "interchange"}
 TRAINED = USE | {"training", "systems"}
 ALLOWED = {
     "errors": set(),
@@ -30,13 +30,14 @@ ALLOWED = {
     "operations": GROUND,
     "models": GROUND | {"operations"},
     "trace": MATHEMATICS,
+    "why": MATHEMATICS | {"trace"},
     "data": {"errors", "files"},
     "generation": MATHEMATICS | {"trace", "data"},
     "evaluation": MATHEMATICS | {"trace", "data"},
     "interchange": MATHEMATICS | {"data"},
     "training": USE,
     "systems": USE | {"training"},
-    "experiments": TRAINED,
+    "experiments": TRAINED | {"plots"},
     "workshop": TRAINED,
     "plots": USE,
     "cli": TRAINED | {"experiments", "workshop", "plots"},

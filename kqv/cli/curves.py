@@ -1,4 +1,4 @@
-"""A run's learning curves: its measurements by epoch, and a figure of them."""
+"""A run's learning curves as a figure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kqv.plots.curves import Curves
     from kqv.training.run import Run
-
-
-def curves_of(run: Run, label: str) -> Curves:
-    """A run's measurements by epoch."""
-    from kqv.plots.curves import Curves
-    from kqv.systems.system import system_named
-
-    epoch = system_named(run.recipe.system).epoch(run)
-    return Curves(label, [{**line, "epoch": line["step"] / epoch} for line in run.metrics()])
 
 
 def plot_run(run: Run, path: Path) -> None:
@@ -24,6 +14,7 @@ def plot_run(run: Run, path: Path) -> None:
     from rich.markup import escape
 
     from kqv.cli.console import notices
+    from kqv.experiments.curves import curves_of
     from kqv.plots.curves import by_training, plot_curves
 
     training = curves_of(run, "")

@@ -57,7 +57,7 @@ def generate(
     """Generate text from a prompt with a trained GPT; without one, it asks for prompts until you press Ctrl-D."""
     from kqv.cli.preparing import TerminalWatcher
     from kqv.generation.generate import generate as generated
-    from kqv.generation.predictor import Cached
+    from kqv.generation.predictor import predictor_of
     from kqv.generation.sampling import Sampling
     from kqv.systems.gpt.trained import load_gpt_source
     from kqv.systems.source import find_model
@@ -72,9 +72,8 @@ def generate(
     def write(text: str, turn: int) -> None:
         """One answer; each turn of a conversation has its own chance."""
         ids = _ids(loaded, text)
-        steps = generated(
-            Cached(loaded.model), loaded.tokenizer, ids, tokens, sampling, seed + turn, stop or [], samples, past_end
-        )
+        chance, predictor = seed + turn, predictor_of(loaded.model)
+        steps = generated(predictor, loaded.tokenizer, ids, tokens, sampling, chance, stop or [], samples, past_end)
         if as_json:
             content = {"model": source.name} | _as_json(steps, text, samples, loaded.tokenizer)
             print_json(content)

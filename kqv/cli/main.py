@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from kqv import __version__
-from kqv.cli import data, export, generate, rebuild, runs, tour, trace, train, translate, use
+from kqv.cli import add, compare, data, export, generate, rebuild, runs, tour, trace, train, translate, use, why
 from kqv.cli.console import IS_FIRST, notices, open_closed_streams
 from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
 from kqv.visible import visible
@@ -30,8 +30,11 @@ app.command("evaluate", epilog="Example: kqv evaluate latest")(use.evaluate)
 app.command("classify", epilog="Example: kqv classify latest seven.png")(use.classify)
 app.command("generate", epilog="Example: kqv generate latest --prompt 'To be'")(generate.generate)
 app.command("translate", epilog="Example: kqv translate latest 'einundzwanzig'")(translate.translate)
+app.command("compare", epilog="Example: kqv compare digits --vary activation=sigmoid,relu --seeds 3")(compare.compare)
+app.command("add", epilog="Example: kqv add latest 12 34")(add.add)
 app.command("export", epilog="Example: kqv export latest --to hugging-face my-model")(export.export)
 app.command("trace", epilog="Example: kqv trace latest --cell 'grad:layers.0.weight[7,30]'")(trace.trace)
+app.command("why", epilog="Example: kqv why latest 'To be or not to be' --strongest not,be")(why.why)
 app.add_typer(rebuild.app, name="rebuild", epilog="Example: kqv rebuild check backprop")
 app.command("runs", epilog="Example: kqv runs")(runs.runs)
 app.add_typer(data.app, name="data", epilog="Example: kqv data list")

@@ -21,7 +21,7 @@ Input = Annotated[
     str | None,
     typer.Argument(
         metavar="INPUT",
-        help="Digits: a picture file, or the number of a test picture (default: 0). Others: a text.",
+        help="Digits: a picture file, or the number of a test picture (default: 0). Adder: 12+34. Others: a text.",
     ),
 ]
 Label = Annotated[
@@ -33,7 +33,9 @@ Label = Annotated[
 Cells = Annotated[
     list[str] | None,
     typer.Option(
-        "--cell", metavar="CELL", help="Explain one number: layers.1.z[0,7], grad:… or update:…; may be repeated."
+        "--cell",
+        metavar="CELL",
+        help="Explain one number: layers.1.z[0,7], scores[0,1,it,pizza], grad:… or update:…; may be repeated.",
     ),
 ]
 Html = Annotated[Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML page.")]
@@ -76,7 +78,7 @@ def trace(
     recorded = traced.trace
     compared = [] if like is None else ["--like", like]
     command = shlex.join(["kqv", "trace", source.name, *([] if input is None else [input]), *compared])
-    write_files(recorded, html, export, command, word)
+    write_files(traced, html, export, command, word)
     if as_json:
         print_json({"model": source.name, "input": traced.input} | as_dict(recorded, cell or [], word, plot))
         return
@@ -113,19 +115,19 @@ def as_dict(trace: Trace, cells: list[str], word: str | None, plot: Path | None)
     return found or {"tensors": [describe_tensor(trace, record) for record in trace.tensors]}
 
 
-def write_files(trace: Trace, html: Path | None, export: Path | None, command: str, word: str | None) -> None:
+def write_files(traced: Traced, html: Path | None, export: Path | None, command: str, word: str | None) -> None:
     """The trace as a page and as JSON, where these are asked for; says what it wrote."""
     from kqv.cli.console import notices
 
     if html is not None:
         from kqv.trace.views.page import write_html
 
-        write_html(trace, html, command=command, word=word)
+        write_html(traced.trace, html, command=command, word=word, everything=traced.everything)
         notices.print(f"wrote {html}", markup=False)
     if export is not None:
         from kqv.trace.views.export import write_json
 
-        write_json(trace, export)
+        write_json(traced.trace, export)
         notices.print(f"wrote {export}", markup=False)
 
 
@@ -137,7 +139,7 @@ def show_all(traced: Traced, command: str, is_own_input: bool, all_blocks: bool)
     folds = traced.folds and not all_blocks
     heading = traced.heading if traced.picture is None else f"{traced.heading}\n{drawn(traced.picture)}"
     if is_own_input and traced.picture is None:
-        heading = f"the held-out text's beginning, {traced.input!r}: {heading}"
+        heading = f"{traced.own_input}, {traced.input!r}: {heading}"
     parts = [heading, traced.trace.table(console.width, fold=folds) + ("\n" if traced.folds else "")]
     for part in reversed(parts) if traced.folds else parts:  # what is said of a text stands after its long table
         console.print(part, markup=False)

@@ -1,4 +1,4 @@
-"""`kqv train digits`: a digit recogniser from a recipe, or an experiment of several."""
+"""`kqv train digits`: a digit recogniser from a recipe."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ Data = Annotated[
 Recipe = Annotated[
     str | None,
     typer.Option(
-        help="What to train and how: digits (default), article, nielsen, digits-distorted, digits-best, "
-        "convolutional. Or an "
-        "experiment, several trainings and one figure: slow-learning, overfitting, vanishing-gradients."
+        help="What to train and how: digits (default), article, nielsen, digits-distorted, digits-best, convolutional."
     ),
 ]
 
@@ -50,7 +48,7 @@ def digits(
     device: Device = "auto", plot: Plot = None, tensorboard: TensorBoard = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Train a digit recogniser; without --data on the embedded 8×8 digits. Ctrl-C saves it and says how to resume."""
-    from kqv.experiments.digits import DIGITS_EXPERIMENTS
+    from kqv.experiments.saved import SAVED
     from kqv.systems.changes import Changes
     from kqv.systems.digits.recipes import DIGITS_RECIPES
     from kqv.systems.system import Asked
@@ -61,13 +59,9 @@ def digits(
     }  # fmt: skip
     changes = Changes(data=data, seed=seed, steps=steps, **sizes)
     shown = Shown(device, plot, tensorboard, as_json)
-    if recipe in DIGITS_EXPERIMENTS and resume is None:
-        from kqv.cli.experiment import run_experiment
-
-        run_experiment(DIGITS_EXPERIMENTS[recipe](), changes, out, from_run, minutes, shown)
-        return
+    if recipe in SAVED:
+        raise Error(f"{recipe} is a question that several trainings answer; ask it with: kqv compare {recipe}")
     if recipe is not None and recipe not in DIGITS_RECIPES:
-        names = ", ".join([*DIGITS_RECIPES, *DIGITS_EXPERIMENTS])
-        raise Error(f"there is no recipe {recipe!r} for digits; choose one of: {names}")
+        raise Error(f"there is no recipe {recipe!r} for digits; choose one of: {', '.join(DIGITS_RECIPES)}")
     fresh = (recipe, out, from_run, seed, *sizes.values())
     train_or_resume("digits", Asked(recipe, changes, from_run, minutes), resume, out, fresh, shown)

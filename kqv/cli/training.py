@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
 from kqv.cli.json_output import print_json
-from kqv.errors import Error, RunError
+from kqv.errors import Error, RunError, with_article
 
 if TYPE_CHECKING:
     from kqv.cli.progress import TrainingDisplay
@@ -127,7 +127,8 @@ def find_to_resume(name: str, system: str) -> Run:
     run = Run.find(name, system)
     if run.recipe.system != system:
         raise RunError(
-            f"{run.path} is a {run.recipe.system} run; resume it with: kqv train {run.recipe.system} --resume {name}"
+            f"{run.path} is {with_article(run.recipe.system)} run; resume it with: kqv train {run.recipe.system} "
+            f"--resume {name}"
         )
     return run
 

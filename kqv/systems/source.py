@@ -9,7 +9,7 @@ from pathlib import Path
 from kqv.data.download import Progress
 from kqv.data.registry import SOURCES
 from kqv.data.sources import fetch
-from kqv.errors import Error, RunError
+from kqv.errors import Error, RunError, with_article
 from kqv.interchange import bert, gguf, hub, hugging_face
 from kqv.training.run import RUNS, Run
 
@@ -63,7 +63,7 @@ def find_model(name: str | Path, system: str | None = None, progress: Progress |
     """
     source = _found(str(name), system, progress)
     if system is not None and source.system != system:
-        found = f"a {source.system} {'model' if source.run is None else 'run'}"
+        found = f"{with_article(source.system)} {'model' if source.run is None else 'run'}"
         if source.system == ENCODER:
             found = "an encoder, which reads text and writes none"
         raise RunError(f"{source.name} is {found}; this needs one of {system}: kqv runs lists all")

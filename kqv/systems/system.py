@@ -1,4 +1,4 @@
-"""What a system is (digits, gpt, translate), and the table of all: whoever adds one adds a folder, and a line here.
+"""What a system is (digits, adder, gpt, translate), and the table of all: whoever adds one adds a folder and a line.
 
 Models that are not trained here, such as encoders, are of a kind that can less than a system.
 """
@@ -27,9 +27,11 @@ from kqv.training.launch import Prepared
 from kqv.training.loop import Trainer
 from kqv.training.plans import Recipe
 from kqv.training.run import Run
+from kqv.why.why import Why
 
 SYSTEMS = {
     "digits": "kqv.systems.digits.system",
+    "adder": "kqv.systems.adder.system",
     "gpt": "kqv.systems.gpt.system",
     "translate": "kqv.systems.translation.system",
 }
@@ -102,7 +104,8 @@ class Traced:
     """A trace, what is to be said of it, and cells to look at as options of `kqv trace`.
 
     `input`: what was traced, as one would ask for it. `folds`: its blocks are alike, so that one stands for all.
-    `picture[row, column]`: what a recogniser looked at.
+    `picture[row, column]`: what a recogniser looked at. `everything`: it is so small that a page shows each of its
+    numbers. `own_input`: where the input is from if none was asked for.
     """
 
     trace: Trace
@@ -111,6 +114,8 @@ class Traced:
     input: str
     folds: bool = False
     picture: npt.NDArray[np.uint8] | None = None
+    everything: bool = False
+    own_input: str = "the held-out text's beginning"
 
 
 @dataclass(frozen=True)
@@ -144,14 +149,17 @@ class Kind:
     """A kind of trained models, wherever they are from, and what can be done with them.
 
     `load(source, best)`: a trained model. `trace(source, asked, watcher)`, `evaluate(source, asked, watcher)`: as their
-    commands. `searches`: whether what a model says is searched for, with beams; `compares`: whether two texts can be
-    compared; `joins`: whether several models can be scored together, as an ensemble.
+    commands. `why(loaded, text, label)`: a loaded model to be asked why, on a text and, where it translates, a right
+    translation; None where it reads no text. `searches`: whether what a model says is searched for, with beams;
+    `compares`: whether two texts can be compared; `joins`: whether several models can be scored together, as an
+    ensemble.
     """
 
     name: str
     load: Callable[[ModelSource, bool], Any]
     trace: Callable[[ModelSource, TraceAsked, Watcher], Traced]
     evaluate: Callable[[ModelSource, EvaluationAsked, Watcher], Evaluated]
+    why: Callable[[Any, str, str | None], Why] | None = None
     searches: bool = False
     compares: bool = False
     joins: bool = False
@@ -164,6 +172,7 @@ class System(Kind):
     `unit`: what it learns from, for speeds. `plan(asked, group, watcher)`: a new training; `resume(run, data, group,
     watcher)`: what prepares one that stopped, with its data where it is now. `epoch(run)`: in how many steps the run
     sees each example once. `next_steps(path)`: what can be done with a run, as commands by what they are for.
+    `score(recipe)`: the name of the score that decides which of two models is better.
     """
 
     unit: str
@@ -173,6 +182,7 @@ class System(Kind):
     resume: Callable[[Run, str | None, Group, Watcher], Callable[[Recipe], Prepared]]
     epoch: Callable[[Run], float]
     next_steps: Callable[[Path], dict[str, str]]
+    score: Callable[[Recipe], str]
 
     def recipe_named(self, name: str | None) -> Recipe:
         """A recipe by name, the default one without; `Error` that lists the names for one that does not exist."""

@@ -104,7 +104,7 @@ def test_what_follows_from_the_width_follows_again() -> None:
         ("digits", {"compile": True}, "leave out compile"),
         ("digits", {"depth": 2}, r"train\(\) takes no depth; the changes to a recipe are: batch, "),
         ("digits", {"recipe": nanogpt_cpu()}, "digits need one of their own recipes; got one of gpt"),
-        ("words", {}, "there is no system 'words'; choose one of: digits, gpt"),
+        ("words", {}, "there is no system 'words'; choose one of: digits, adder, gpt"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(system: str, changes: dict[str, Any], message: str, text: str) -> None:

@@ -15,7 +15,7 @@ from kqv.training.plans import DataPlan, Plan, Recipe, TrainingPlan
 
 
 class NetworkPlan(Plan):
-    """A feed-forward network; input and output sizes come from the data."""
+    """A feed-forward network; input and output sizes come from the data. `bias`: whether its layers have biases."""
 
     kind: Literal["feed-forward"] = "feed-forward"
     hidden: tuple[PositiveInt, ...] = ()
@@ -24,6 +24,7 @@ class NetworkPlan(Plan):
     output: Output | None = None
     initialisation: Initialisation = "he-normal"
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    bias: bool = True
 
 
 class ConvolutionalPlan(Plan):

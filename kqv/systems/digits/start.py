@@ -24,10 +24,10 @@ from kqv.tensors import put_weights
 from kqv.training import launch
 from kqv.training.batches import seed_of
 from kqv.training.distributed import Group
+from kqv.training.first_weights import with_first_weights
 from kqv.training.launch import Prepared
 from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Trainer
 from kqv.training.plans import Recipe
-from kqv.training.randomness import seed_all
 from kqv.training.run import DataFacts, Run
 
 LoadData = Callable[[str], DigitData]
@@ -79,8 +79,7 @@ def _make_task(
     recipe: DigitsRecipe, data: DigitData, device: torch.device, group: Group, weights_from: Run | None = None
 ) -> DigitsTask:
     """The network with its first weights, on its data; the random generators are seeded here for all that follows."""
-    seed_all(recipe.training.seed)
-    model = make_network(recipe, data.shape, data.classes)
+    model = with_first_weights(lambda: make_network(recipe, data.shape, data.classes), recipe.training)
     if weights_from is not None:
         _take_weights(model, weights_from)
     if not group.is_first:  # what is drawn from now on, such as dropout, is each process's own

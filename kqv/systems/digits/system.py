@@ -34,5 +34,5 @@ def next_steps(path: Path) -> dict[str, str]:
 
 SYSTEM = System(
     name="digits", unit="pictures", recipe=DigitsRecipe, recipes=DIGITS_RECIPES, plan=plan, resume=resumption,
-    load=load, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps,
+    load=load, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps, score=lambda recipe: "accuracy",
 )  # fmt: skip

@@ -109,7 +109,8 @@ class DigitsTask:
         outputs, passes = self._by_hand.feedforward(batch.vectors)
         errors = self._by_hand.backpropagate(passes, self._by_hand.probabilities(outputs) - y)
         for (weight, bias), error in zip(self._parameters, errors, strict=True):
-            weight.grad, bias.grad = means(error)
+            weight.grad, gradient = means(error)
+            bias.grad = gradient if bias.requires_grad else None
         return self.model.mean_cost_of(outputs, y, batch.labels)
 
     def evaluate(self, advance: Advance | None = None) -> dict[str, float]:
@@ -129,8 +130,11 @@ class DigitsTask:
 
 
 def gradient_sizes(model: Recogniser, vectors: Tensor, labels: Tensor) -> dict[str, float]:
-    """‖∂C/∂b‖ of each layer's biases, over the first pictures: how fast the layer learns (Nielsen ch. 5)."""
-    biases = {name: p for name, p in model.named_parameters() if name.endswith("bias")}
+    """‖∂C/∂b‖ of each layer's biases, over the first pictures: how fast the layer learns (Nielsen ch. 5); nothing of a
+    network without biases."""
+    biases = {name: p for name, p in model.named_parameters() if name.endswith("bias") and p.requires_grad}
+    if not biases:
+        return {}
     with in_evaluation_mode(model):
         loss = model.loss(model(vectors[:GRADIENT_PICTURES]), labels[:GRADIENT_PICTURES])
         gradients = torch.autograd.grad(loss, list(biases.values()))

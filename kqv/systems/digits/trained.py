@@ -36,4 +36,6 @@ def make_network(recipe: DigitsRecipe, shape: tuple[int, int], classes: tuple[st
             plan.initialisation, plan.dropout,
         )  # fmt: skip
     sizes = [shape[0] * shape[1], *plan.hidden, len(classes)]
-    return Network(sizes, plan.activation, plan.cost, plan.initialisation, plan.dropout, classes, plan.output)
+    return Network(
+        sizes, plan.activation, plan.cost, plan.initialisation, plan.dropout, classes, plan.output, plan.bias
+    )  # fmt: skip

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import NoReturn
 
 from kqv.errors import Error
-from kqv.systems.encoder.loaded import load_encoder
+from kqv.systems.encoder.loaded import LoadedEncoder, load_encoder
 from kqv.systems.encoder.traced import trace
 from kqv.systems.source import ModelSource
 from kqv.systems.system import EvaluationAsked, Kind, Watcher
+from kqv.why.why import Why
 
 
 def evaluate(source: ModelSource, asked: EvaluationAsked, watcher: Watcher) -> NoReturn:
@@ -19,4 +20,11 @@ def evaluate(source: ModelSource, asked: EvaluationAsked, watcher: Watcher) -> N
     )
 
 
-KIND = Kind(name="encoder", load=load_encoder, trace=trace, evaluate=evaluate, compares=True)
+def why(loaded: LoadedEncoder, text: str, label: str | None) -> Why:
+    """An encoder to be asked why, on a text. Raises `Error` for a label."""
+    if label is not None:
+        raise Error("--label is a sentence's translation; the model reads one text")
+    return loaded.why(text)
+
+
+KIND = Kind(name="encoder", load=load_encoder, trace=trace, evaluate=evaluate, why=why, compares=True)

@@ -12,7 +12,9 @@ from kqv.data.text.word_pieces import WordPieces
 from kqv.interchange import bert
 from kqv.models.bert import BERT
 from kqv.models.sentence_vectors import sentence_vectors, unit_vectors
+from kqv.systems.encoder.passage import passage_of
 from kqv.systems.source import ModelSource
+from kqv.why.why import Why
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +34,10 @@ class LoadedEncoder:
         device = self.model.tokens.weight.device
         ids, types, present = (torch.from_numpy(one).to(device) for one in (padded.ids, padded.types, padded.present))
         return unit_vectors(sentence_vectors(self.model(ids, types, present), present))
+
+    def why(self, text: str) -> Why:
+        """Why a head looks where it looks in a text. Raises `Error` for a text that goes past the context."""
+        return Why(passage_of(self.model, self.tokenizer, text))
 
 
 def load_encoder(source: ModelSource, best: bool = False) -> LoadedEncoder:

@@ -9,6 +9,7 @@ from kqv.data.location import location_of
 from kqv.data.text.corpora import Corpus, load_text
 from kqv.data.text.tokenizers import choose_tokenizer
 from kqv.errors import Error
+from kqv.models.masks import leak_in_words
 from kqv.systems.gpt import fine_tuning, recipes
 from kqv.systems.gpt.pretrained import Pretrained, pretrained
 from kqv.systems.gpt.recipes import MINUTES, GPTRecipe
@@ -75,9 +76,11 @@ def _tell_of_tokenizer(corpus: Corpus, kind: str, group: Group, watcher: Watcher
 
 
 def _notes(recipe: GPTRecipe, minutes: float | None, source: Pretrained | None, trainer: Trainer) -> list[str]:
-    """What was chosen for the user: length, dropout, a context that was cut."""
+    """What was chosen for the user: length, dropout, a context that was cut; and a mask that leaks."""
     found = [] if minutes is None else [length_in_words(minutes, trainer)]
     model: Any = trainer.task.model
+    if model.sees_later:
+        found.append(leak_in_words(model.architecture.mask))
     dropout = trainer.run.recipe_of(GPTRecipe).model.dropout
     if recipe.model.dropout is None and dropout:
         found.append(f"dropout {dropout:g} against overfitting, since the text will be seen many times")

@@ -23,10 +23,10 @@ from kqv.tensors import put_weights, weights_of
 from kqv.training import launch
 from kqv.training.batches import seed_of
 from kqv.training.distributed import Group
+from kqv.training.first_weights import with_first_weights
 from kqv.training.launch import Prepared, steps_in_all
 from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Trainer
 from kqv.training.plans import Recipe
-from kqv.training.randomness import seed_all
 from kqv.training.run import DataFacts, Run
 
 SHORTEST = 32
@@ -143,8 +143,7 @@ def _make_task(
     source: Pretrained | None = None,
 ) -> TextTask:  # fmt: skip
     """The model with its first weights, on its text; the random generators are seeded here for all that follows."""
-    seed_all(recipe.training.seed)
-    model = make_gpt(recipe, tokenizer.size)
+    model = with_first_weights(lambda: make_gpt(recipe, tokenizer.size), recipe.training)
     if source is not None:
         weights = weights_of(source.model)
         if "positions.weight" in weights:  # of a context that was cut the first positions are kept

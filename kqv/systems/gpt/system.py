@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kqv.errors import Error
 from kqv.systems.gpt.evaluated import evaluate
 from kqv.systems.gpt.planned import plan, resumption
 from kqv.systems.gpt.recipes import GPT_RECIPES, GPTRecipe
 from kqv.systems.gpt.traced import trace
-from kqv.systems.gpt.trained import gpt_recipe_of, load_gpt_source
+from kqv.systems.gpt.trained import LoadedGPT, gpt_recipe_of, load_gpt_source
 from kqv.systems.system import System
 from kqv.training.run import Run
+from kqv.why.why import Why
 
 
 def epoch(run: Run) -> float:
@@ -26,7 +28,15 @@ def next_steps(path: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
+def why(loaded: LoadedGPT, text: str, label: str | None) -> Why:
+    """A GPT to be asked why, on a text. Raises `Error` for a label."""
+    if label is not None:
+        raise Error("--label is a sentence's translation; the model reads one text")
+    return loaded.why(text)
+
+
 SYSTEM = System(
     name="gpt", unit="tokens", recipe=GPTRecipe, recipes=GPT_RECIPES, plan=plan, resume=resumption,
-    load=load_gpt_source, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps,
+    load=load_gpt_source, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps, why=why,
+    score=lambda recipe: "loss",
 )  # fmt: skip

@@ -16,7 +16,7 @@ from kqv.data.text.tokens import Advance
 from kqv.errors import DataError, Error
 from kqv.evaluation.text import sampled, score_text
 from kqv.generation.generate import complete
-from kqv.generation.predictor import Cached
+from kqv.generation.predictor import predictor_of
 from kqv.models.gpt import GPT
 from kqv.models.modes import in_evaluation_mode
 from kqv.operations import scale
@@ -136,7 +136,7 @@ class TextTask:
             ids = self.validation[:1]
         with in_evaluation_mode(self.model):
             seed = seed_of(self.plan.seed, "sample", 0)
-            return complete(Cached(self.model), self.tokenizer, ids, tokens, seed=seed)[0]
+            return complete(predictor_of(self.model), self.tokenizer, ids, tokens, seed=seed)[0]
 
     def state(self) -> Tensors:
         """What a checkpoint has to keep: in float16 the scale of the loss."""

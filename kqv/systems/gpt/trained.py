@@ -9,14 +9,16 @@ from kqv.data.text.tokenizers import Tokenizer
 from kqv.data.text.tokenizers import load as load_tokenizer
 from kqv.errors import ADVICE, DataError, RunError
 from kqv.generation.generate import complete
-from kqv.generation.predictor import Cached
+from kqv.generation.predictor import predictor_of
 from kqv.generation.sampling import Sampling
 from kqv.interchange import gguf, hugging_face
 from kqv.models.gpt import GPT
+from kqv.systems.gpt.passage import passage_of
 from kqv.systems.gpt.recipes import GPTRecipe
 from kqv.systems.source import ModelSource
 from kqv.tensors import put_weights, read_tensors
 from kqv.training.run import Run
+from kqv.why.why import Why
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +38,14 @@ class LoadedGPT:
         `DataError` for unknown characters.
         """
         ids = self.tokenizer.encode_prompt(prompt)
-        return complete(Cached(self.model), self.tokenizer, ids, tokens, sampling, seed, stop)[0]
+        return complete(predictor_of(self.model), self.tokenizer, ids, tokens, sampling, seed, stop)[0]
+
+    def why(self, text: str) -> Why:
+        """Why a head looks where it looks in a text, and why a token follows.
+
+        Raises `Error` for a text without a token or longer than the context, `DataError` for unknown characters.
+        """
+        return Why(passage_of(self.model, self.tokenizer, text))
 
 
 def gpt_recipe_of(run: Run) -> GPTRecipe:

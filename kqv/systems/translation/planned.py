@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from kqv.data.location import files_of, location_of
 from kqv.data.parallel.load import languages_of, load_parallel
 from kqv.data.parallel.pairs import ParallelText
 from kqv.errors import Error
+from kqv.models.masks import leak_in_words
 from kqv.systems.changes import Changes
 from kqv.systems.source import find_model
 from kqv.systems.system import Asked, Planned, Watcher
@@ -56,7 +58,7 @@ def plan(asked: Asked, group: Group, watcher: Watcher) -> Planned:
         minutes = MINUTES if minutes is None and changes.steps is None else minutes
     if recipe.data.teacher is None:
         prepare = partial(prepare_new, recipe, text, group, source)
-        return Planned(recipe, prepare, text.describe(), minutes, asked.weights_from)
+        return Planned(recipe, prepare, text.describe(), minutes, asked.weights_from, _notes)
     teachers = load_teachers(recipe.data.teacher, str(group.device))
     teachers.require_suited(recipe, text, source)
     return Planned(
@@ -82,11 +84,13 @@ def _prepare_taught(
 
 
 def _notes(trainer: Trainer) -> list[str]:
-    """How many translations could not be taken from the teachers."""
+    """A mask that leaks, and how many translations could not be taken from the teachers."""
+    model: Any = trainer.task.model
+    found = [leak_in_words(model.architecture.mask)] if model.sees_later else []
     plan = trainer.run.recipe_of(TranslationRecipe).data.teacher
     if plan is None or not plan.own:
-        return []
-    return [f"{plan.own:,} translations are the data's own: the teachers' are cut off, too long, or empty"]
+        return found
+    return [*found, f"{plan.own:,} translations are the data's own: the teachers' are cut off, too long, or empty"]
 
 
 def check_languages(plan: PairsPlan, wanted: str) -> None:

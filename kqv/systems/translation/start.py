@@ -22,8 +22,8 @@ from kqv.systems.translation.vocabularies import EncodedPairs, Vocabularies, voc
 from kqv.tensors import put_weights, weights_of
 from kqv.training.batches import seed_of
 from kqv.training.distributed import Group
+from kqv.training.first_weights import with_first_weights
 from kqv.training.launch import Prepared
-from kqv.training.randomness import seed_all
 from kqv.training.run import DataFacts, Run
 
 SHOWN = 40
@@ -84,8 +84,9 @@ def _prepared(
         _require_short(pairs, encoded, recipe.model.context, text.name)
     scored = Scored(text.validation[:MOST_SCORED], vocabularies, recipe.data.form, text.target)
     task = TranslationTask(
-        model.to(group.device), train, validation, recipe.training, recipe.loss, group.device, group, scored
-    )
+        model.to(group.device), train, validation, recipe.training, recipe.loss, group.device, group, scored,
+        recipe.data.bucket_width,
+    )  # fmt: skip
     facts = DataFacts(
         name=recipe.data.name, train=len(text.train), validation=len(text.validation), test=len(text.test),
         sha256=hashlib.sha256(f"{text.sha256} {vocabularies.sha256}".encode()).hexdigest(),
@@ -106,8 +107,7 @@ def _first_weights(
     recipe: TranslationRecipe, vocabularies: Vocabularies, group: Group, source: LoadedTranslator | None
 ) -> Transformer:
     """The model as it begins; the random generators are seeded here for all that follows."""
-    seed_all(recipe.training.seed)
-    model = make_transformer(recipe, vocabularies)
+    model = with_first_weights(lambda: make_transformer(recipe, vocabularies), recipe.training)
     if source is not None:
         put_weights(model, weights_of(source.model), "the model of --from")
     if not group.is_first:  # what is drawn from now on, such as dropout, is each process's own

@@ -9,8 +9,10 @@ from kqv.systems.translation.evaluated import evaluate
 from kqv.systems.translation.planned import plan, resumption
 from kqv.systems.translation.recipes import TRANSLATION_RECIPES, TranslationRecipe
 from kqv.systems.translation.traced import trace
-from kqv.systems.translation.trained import load
+from kqv.systems.translation.trained import LoadedTranslator, load
+from kqv.training.plans import Recipe
 from kqv.training.run import Run
+from kqv.why.why import Why
 
 
 def epoch(run: Run) -> float:
@@ -25,8 +27,20 @@ def next_steps(path: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
+def why(loaded: LoadedTranslator, text: str, label: str | None) -> Why:
+    """A translator to be asked why, on a sentence and a translation of it, by default its own."""
+    return loaded.why(text, label)
+
+
+def score(recipe: Recipe) -> str:
+    """What the recipe chooses by; else BLEU, or where a sentence has one right translation, how many are found."""
+    if recipe.training.best_by is not None:
+        return recipe.training.best_by
+    return "exact_match" if recipe.data.name == "numbers-dates" else "bleu"
+
+
 SYSTEM = System(
     name="translate", unit="tokens", recipe=TranslationRecipe, recipes=TRANSLATION_RECIPES, plan=plan,
-    resume=resumption, load=load, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps,
-    searches=True, joins=True,
+    resume=resumption, load=load, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps, score=score,
+    searches=True, joins=True, why=why,
 )  # fmt: skip

@@ -24,7 +24,7 @@ from kqv.models.modes import in_evaluation_mode
 from kqv.models.transformer import Transformer
 from kqv.operations import add, scale, symmetric_divergence
 from kqv.recording import note
-from kqv.systems.translation.batches import TokenBatches, rounded
+from kqv.systems.translation.batches import MULTIPLE, TokenBatches, rounded
 from kqv.systems.translation.recipes import LossPlan
 from kqv.systems.translation.translating import translate_sentences
 from kqv.systems.translation.vocabularies import EncodedPairs, Vocabularies
@@ -126,13 +126,14 @@ class TranslationTask:
     def __init__(
         self, model: Transformer, train: TrainingPairs, validation: EncodedPairs, plan: TrainingPlan,
         loss: LossPlan, device: torch.device, group: Group = ALONE, scored: Scored | None = None,
+        bucket_width: int = MULTIPLE,
     ) -> None:  # fmt: skip
         if plan.precision == "float16":
             raise Error("a translator trains in float32 or bfloat16; choose one of them with --precision")
         self.model, self.plan, self.loss_plan, self.device, self.group = model, plan, loss, device, group
         self.train, self.validation, self.scored = train, validation, scored
         self.scores = ("loss", "perplexity", *(() if scored is None else ("bleu", "exact_match")))
-        self.batches = TokenBatches(lengths_of(train.whole), plan.batch, plan.seed)
+        self.batches = TokenBatches(lengths_of(train.whole), plan.batch, plan.seed, bucket_width)
         self.checked = TokenBatches(lengths_of(validation), plan.batch, plan.seed)
         self.epoch = float(self.batches.per_epoch)
         self.evaluate_every = plan.evaluate_every or max(self.batches.per_epoch, LEAST_BETWEEN)

@@ -8,11 +8,13 @@ from pathlib import Path
 from kqv.generation.beam_search import BeamSearch
 from kqv.models.transformer import Transformer
 from kqv.systems.source import ModelSource
+from kqv.systems.translation.passage import passage_of
 from kqv.systems.translation.recipes import TranslationRecipe
 from kqv.systems.translation.translating import translate_sentences
 from kqv.systems.translation.vocabularies import Vocabularies, vocabularies_of
 from kqv.tensors import put_weights, read_tensors
 from kqv.training.run import Run
+from kqv.why.why import Why
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,11 @@ class LoadedTranslator:
         """
         how = self.search(beams, length_penalty)
         return translate_sentences([self.model], self.vocabularies, [sentence], how)[0][0].text
+
+    def why(self, sentence: str, translation: str | None = None) -> Why:
+        """Why a head looks where it looks in a sentence and a translation of it (by default its own), and why a token
+        follows. Raises `Error` for a sentence that is too long, `DataError` for unknown characters."""
+        return Why(passage_of(self.model, self.vocabularies, self.translate, sentence, translation))
 
 
 def translation_recipe_of(run: Run) -> TranslationRecipe:

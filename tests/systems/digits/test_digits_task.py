@@ -16,9 +16,11 @@ from kqv.models.convolutional import ConvolutionalNetwork
 from kqv.models.network import Network
 from kqv.systems.digits import task as digits_task
 from kqv.systems.digits.recipes import DigitsPlan, DigitsRecipe, NetworkPlan, TrainingPlan
-from kqv.systems.digits.task import DigitsTask
+from kqv.systems.digits.task import DigitsTask, gradient_sizes
+from kqv.systems.digits.trained import make_network
 from kqv.training.batches import generator
 from kqv.training.distributed import Group
+from kqv.training.optimizers import OPTIMIZERS
 
 CPU = torch.device("cpu")
 COSTS = {
@@ -70,6 +72,27 @@ def test_learning_by_hand_is_learning_by_autograd(
             assert gradients[name].dtype == dtype
             assert float(gradient.norm()) > 0
             torch.testing.assert_close(gradients[name], gradient, rtol=0, atol=tolerance, msg=name)
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+@pytest.mark.parametrize("initialisation", ["glorot-normal", "standard-normal", "zeros"])
+def test_a_network_without_biases_keeps_them_at_zero(by_hand: bool, initialisation: Any, small_data: DigitData) -> None:
+    recipe = recipe_with()
+    plan = NetworkPlan(hidden=(12,), bias=False, initialisation=initialisation)
+    recipe = recipe.model_copy(update={"model": plan})
+    network = make_network(recipe, (8, 8), tuple("0123456789"))
+    assert isinstance(network, Network)
+    task = DigitsTask(network, small_data, recipe, CPU)
+    task.is_small = by_hand
+    optimizer = OPTIMIZERS["adamw"].make(network, recipe.training)
+    before = [layer.weight.clone() for layer in network.dense]
+    for step in range(2):
+        task.learn(task.batch(step))
+        optimizer.step()
+    assert not any(layer.bias.any() for layer in network.dense)
+    is_changed = [not torch.equal(layer.weight, first) for layer, first in zip(network.dense, before, strict=True)]
+    assert is_changed == ([False, False] if initialisation == "zeros" else [True, True])
+    assert gradient_sizes(network, *task.train) == {}
 
 
 def test_dropout_makes_a_difference_so_the_masks_are_the_same_ones(small_data: DigitData) -> None:
