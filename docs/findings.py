@@ -43,13 +43,14 @@ This page is written by `python docs/findings.py`. How the parts are defined: th
 
 @dataclass(frozen=True)
 class Finding:
-    """A question with what is said of it."""
+    """A question with what is said of it; with `attention`, maps of all variants on the same text stand beside it."""
 
     name: str
     title: str
     command: str
     about: str
     limits: str
+    attention: bool = False
 
     @property
     def answer_file(self) -> Path:
@@ -60,6 +61,11 @@ class Finding:
     def picture(self) -> Path:
         """Its figure."""
         return FOLDER / f"{self.name}.png"
+
+    @property
+    def maps(self) -> Path:
+        """Its attention maps."""
+        return FOLDER / f"{self.name}-attention.png"
 
 
 def parts() -> dict[str, list[Finding]]:
@@ -82,12 +88,14 @@ def ask(finding: Finding) -> None:
     kept["variants"] = [{key: one[key] for key in KEPT if key in one} for one in answer["variants"]]
     kept["machine"] = machine()
     finding.answer_file.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    curves = next(path for path in answer["figures"] if path.endswith("curves.png"))
-    shutil.copy(curves, finding.picture)
+    drawn = {Path(path).name: path for path in answer["figures"]}
+    shutil.copy(drawn["curves.png"], finding.picture)
+    if finding.attention:
+        shutil.copy(drawn["attention.png"], finding.maps)
 
 
 KEPT = (
-    "variant", "mean", "spread", "scores", "seconds", "parameters", "notes", "sample", "diverged", "sentence",
+    "variant", "mean", "spread", "scores", "parameters", "notes", "sample", "diverged", "sentence",
     "difference", "differences", "unpaired_difference",
 )  # fmt: skip
 
@@ -108,8 +116,8 @@ def section(finding: Finding) -> str:
     lines = [f"### {finding.title}", "", finding.about.strip(), "", "```", finding.command, "```", ""]
     lines += [f"![{finding.title} Learning curves](findings/{finding.picture.name})", ""]
     lines += [
-        f"| | {measure.title} | spread | difference | seconds | parameters |",
-        "| --- | --: | --: | --: | --: | --: |",
+        f"| | {measure.title} | spread | difference | parameters |",
+        "| --- | --: | --: | --: | --: |",
     ]
     lines += [row(measure, one) for one in variants]
     lines += ["", " ".join(one["sentence"] for one in variants if "sentence" in one), ""]
@@ -119,6 +127,8 @@ def section(finding: Finding) -> str:
     if samples:
         lines += ["What the models of the first seed write:", "", "```"]
         lines += [f"{label}: {sample}" for label, sample in samples] + ["```", ""]
+    if finding.attention:
+        lines += [f"![{finding.title} Attention of each on the same text](findings/{finding.maps.name})", ""]
     lines += [f"*What it does not show.* {finding.limits}", ""]
     long = "as long as the recipe says" if answer["steps"] is None else f"{answer['steps']:,} steps each"
     lines += [f"{answer['seeds']} seeds, {long}; {answer['machine']}.", ""]
@@ -131,7 +141,7 @@ def row(measure: Measure, one: dict[str, Any]) -> str:
     interval = None if found is None else Interval(found["mean"], (found["high"] - found["low"]) / 2)
     cells = (
         one["variant"], measure.text(one["mean"]), measure.text(one["spread"]),
-        "" if interval is None else measure.difference(interval), f"{one['seconds']:.1f}", f"{one['parameters']:,}",
+        "" if interval is None else measure.difference(interval), f"{one['parameters']:,}",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

@@ -65,6 +65,7 @@ def test_the_page_is_what_the_kept_answers_say() -> None:
     answered = [finding for finding in ALL if finding.answer_file.exists()]
     assert answered
     assert all(finding.picture.exists() for finding in answered)
+    assert all(finding.maps.exists() for finding in answered if finding.attention)
 
 
 def test_an_answer_without_a_question_is_not_kept() -> None:
