@@ -44,6 +44,7 @@ from kqv.arithmetic import (
     tanh,
     walk,
 )
+from kqv.arithmetic.expression import smallest, times
 from kqv.operations import cross_entropy
 from kqv.trace.trace import Trace
 
@@ -321,3 +322,19 @@ def test_a_large_cross_entropy_is_explained_quickly(rows: int, classes: int) -> 
         assert explanation.rendering()[0]
         assert len(explanation.sources()) >= classes
     assert time.perf_counter() - start < 5  # 0.3 s on two cores; the limit only catches another order of growth
+
+
+@pytest.mark.parametrize("count", [1, 6, 40])
+def test_the_smallest_are_those_that_a_stable_sort_puts_first(count: int) -> None:
+    many = np.random.default_rng(0).integers(0, 50, 5000).astype(float)  # with many that are equal
+    many[7] = -np.inf
+    some = many[:20]
+    broken = np.where(many < 49, np.nan, many)  # most are not a number: these come last
+    for keys in (many, some, broken, many.reshape(50, 100)):
+        np.testing.assert_array_equal(smallest(keys, count), np.argsort(keys.reshape(-1), kind="stable")[:count])
+
+
+def test_nothing_of_an_unbounded_error_is_nothing() -> None:
+    with np.errstate(all="ignore"):  # as where expressions are measured
+        found = times(np.array([0.0, np.inf, 2.0, np.inf]), np.array([np.inf, 0.0, 3.0, 1.0]))
+    assert found.tolist() == [0.0, 0.0, 6.0, np.inf]

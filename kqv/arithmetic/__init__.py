@@ -24,15 +24,50 @@ from kqv.arithmetic.expression import (
     Rendering,
     Shape,
     number,
+    smallest,
     walk,
 )
 from kqv.arithmetic.functions import Function, Power, cosine, erf, exp, log, log1p, logistic, sign, sine, sqrt, tanh
+from kqv.arithmetic.open import (
+    Answer,
+    Each,
+    OpenElements,
+    OpenNumber,
+    Test,
+    When,
+    below,
+    both,
+    each_of,
+    equals,
+    exceeds,
+    fixed,
+    is_nan,
+    negated,
+    same,
+    those,
+    when,
+)
+from kqv.arithmetic.positions import (
+    Position,
+    Positions,
+    Whole,
+    all_but,
+    greatest,
+    is_open,
+    least,
+    number_of,
+    open_index,
+    span,
+)
 from kqv.arithmetic.reductions import Argmax, Max, Mean, Reduction, Sum, Total
 from kqv.arithmetic.structure import Choice, Column, Named
 
 __all__ = [
     "UNDERFLOW",
-    "Argmax", "Array", "Binary", "Choice", "Column", "Constant", "Elements", "Expression", "Function",
-    "Index", "Max", "Mean", "Named", "Negative", "Operand", "Power", "Reduction", "Rendering", "Shape", "Source", "Sum",
-    "Total", "cosine", "erf", "exp", "log", "log1p", "logistic", "number", "sign", "sine", "sqrt", "tanh", "walk",
+    "Answer", "Argmax", "Array", "Binary", "Choice", "Column", "Constant", "Each", "Elements", "Expression", "Function",
+    "Index", "Max", "Mean", "Named", "Negative", "OpenElements", "OpenNumber", "Operand",
+    "Position", "Positions", "Power", "Reduction", "Rendering", "Shape", "Source", "Sum",
+    "Test", "Total", "When", "Whole", "all_but", "below", "both", "cosine", "each_of", "equals", "erf", "exceeds",
+    "exp", "fixed", "greatest", "is_nan", "is_open", "least", "log", "log1p", "logistic", "negated", "number",
+    "number_of", "open_index", "same", "sign", "sine", "smallest", "span", "sqrt", "tanh", "those", "walk", "when",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -9,6 +10,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 
 from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape
+from kqv.arithmetic.open import open_elements, picked, same, those
+from kqv.arithmetic.positions import Whole, as_positions, form_of, is_open
 
 
 class Source(Protocol):
@@ -50,13 +53,19 @@ class Operand:
         """Sizes of the tensor's axes."""
         return self.source.shape
 
-    def __getitem__(self, index: Any) -> Elements:
+    def __getitem__(self, index: Any) -> Expression:
         index = index if isinstance(index, tuple) else (index,)
         gap = next((at for at, item in enumerate(index) if item is Ellipsis), None)
         if gap is not None:
             index = (*index[:gap], *[slice(None)] * (len(self.shape) - len(index) + 1), *index[gap + 1 :])
         if len(index) != len(self.shape):
             raise IndexError(f"{len(index)} positions given for {len(self.shape)} axes {list(self.shape)}")
+        if is_open(index):
+            items = [
+                item if isinstance(item, (int, np.integer, Whole)) else as_positions(item, size)
+                for item, size in zip(index, self.shape, strict=True)
+            ]
+            return open_elements(self.source, items)
         kept = sum(not isinstance(item, (int, np.integer)) for item in index)
         positions: list[Array] = []
         shape: list[int] = []
@@ -69,20 +78,47 @@ class Operand:
                 shape.append(len(chosen))
         return Elements(self.source, tuple(positions), tuple(shape))
 
-    def pick(self, *positions: Array | int) -> Elements:
+    def pick(self, *positions: Any) -> Expression:
         """The elements at positions that are given for each axis and broadcast against each other."""
         if len(positions) != len(self.shape):
             raise IndexError(f"{len(positions)} positions given for {len(self.shape)} axes {list(self.shape)}")
+        if is_open(positions):
+            return picked(self.source, positions)
         arrays = tuple(np.asarray(position) for position in positions)
         return Elements(self.source, arrays, np.broadcast_shapes(*(array.shape for array in arrays)))
 
-    def integer(self, index: Index) -> int:
+    def integer(self, index: tuple[Any, ...]) -> Any:
         """One whole number (an id, a target), which decides what is computed."""
+        if is_open(index):
+            return Whole(("at", self.source, tuple(map(form_of, index))))
         return cast(Choosing, self.source).integer(index)
 
-    def positions_of(self, value: int) -> list[Index]:
-        """The positions of a tensor of whole numbers that have this value."""
-        return list(cast(Choosing, self.source).positions_of(value))
+    def look(self, index: tuple[Any, ...]) -> Any:
+        """One number, for a question about it (`below`, `same`)."""
+        if is_open(index):
+            return Whole(("look", self.source, tuple(map(form_of, index))))
+        return float(self[index].values())
+
+    def positions_of(self, value: Any) -> tuple[Any, ...]:
+        """Where a tensor of whole numbers has this value: for each of its axes the positions, which belong together."""
+        if isinstance(value, Whole):
+            return self._open_positions_of(value)
+        found = list(cast(Choosing, self.source).positions_of(value))
+        return tuple(np.array(found, dtype=np.int64).reshape(len(found), len(self.shape)).T)
+
+    def _open_positions_of(self, value: Whole) -> tuple[Any, ...]:
+        def at(flat: Any) -> tuple[Any, ...]:
+            found = []
+            for size in reversed(self.shape):
+                found.append(flat % size)
+                flat = flat // size
+            return tuple(reversed(found))
+
+        def told(flat: Any) -> Any:
+            return self.integer(at(flat))
+
+        listed = those(math.prod(self.shape), lambda flat: same(self.look(at(flat)), value), told)
+        return at(listed)
 
 
 def _position(position: int, size: int) -> Array:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-Index = tuple[int, ...]
+Index = tuple[Any, ...]
+"""Positions of one element: whole numbers, or such as are still open (`kqv.arithmetic.positions`)."""
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
 
@@ -90,6 +91,11 @@ class Expression:
     def is_exact(self) -> bool:
         """Whether single precision holds the numbers as they are: elements, chosen among or with another sign."""
         return False
+
+    @cached_property
+    def is_open(self) -> bool:
+        """Whether it has a number only once an index is chosen (see `kqv.arithmetic.open`)."""
+        return any(part.is_open for part in self.parts())
 
     @cached_property
     def shape(self) -> Shape:
@@ -190,7 +196,24 @@ def sum_text(parts: list[Expression], more: str, rendering: Rendering) -> str:
 
 def times(error: Array, factor: Array) -> Array:
     """error·factor, where nothing at all (0) of an unbounded error (∞) is 0."""
-    return np.where((error == 0) | (factor == 0), 0.0, error * factor)
+    product = np.asarray(error * factor)
+    if not np.isnan(product).any():
+        return product
+    return np.where((error == 0) | (factor == 0), 0.0, product)
+
+
+def smallest(keys: Array, count: int) -> Array:
+    """The positions of the `count` smallest numbers, in ascending order; of equal ones the first come first.
+
+    The same as the beginning of a stable sort, which takes long where there are many numbers and few are wanted.
+    """
+    keys = keys.reshape(-1)
+    if keys.size > 16 * count > 0:
+        limit = np.partition(keys, count - 1)[count - 1]
+        if not np.isnan(limit):
+            near = np.flatnonzero(keys <= limit)
+            return near[np.argsort(keys[near], kind="stable")[:count]]
+    return np.argsort(keys, kind="stable")[:count]
 
 
 def part_at(part: Expression, index: Index, depth: int) -> Expression:

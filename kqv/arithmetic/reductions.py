@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape, sum_text
+from kqv.arithmetic.expression import Array, Expression, Index, Rendering, Shape, smallest, sum_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Reduction(Expression):
         found = self._chosen.get(terms)
         if found is None:
             values = self._flat(self.terms.values())
-            order = np.argsort(-np.abs(values) if self.sign == "Σ" else -values, kind="stable")[:terms]
+            order = smallest(-np.abs(values) if self.sign == "Σ" else -values, terms)
             positions = sorted(int(position) for position in order)
             parts = [self.terms.at(tuple(int(i) for i in np.unravel_index(at, self.terms.shape))) for at in positions]
             with np.errstate(all="ignore"):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kqv.arithmetic import Expression, Index
+from kqv.arithmetic import Expression, Index, fixed, greatest
 from kqv.errors import DimensionError
 from kqv.operations.mask import last_seen
 from kqv.operations.operation import Call, Operation, Saved
@@ -55,8 +55,9 @@ def _slopes(x: Tensor, heads: int) -> Tensor:
 def _distances(x: Tensor) -> Tensor:
     """How far each key is from each query, `[query, key]`."""
     queries, keys = x.shape[-2:]
-    own = torch.arange(queries, device=x.device) + last_seen(0, queries, keys)
-    return (own[:, None] - torch.arange(keys, device=x.device)).abs().to(x.dtype)
+    own: Tensor = torch.arange(queries, device=x.device) + last_seen(0, queries, keys)
+    distances = own[:, None] - torch.arange(keys, device=x.device)
+    return distances.abs().to(x.dtype)
 
 
 def derive(call: Call, index: Index) -> Expression:
@@ -66,8 +67,9 @@ def derive(call: Call, index: Index) -> Expression:
     axes = _head_axes(call.x.shape, heads)
     for position, size in zip(lead[len(lead) - len(axes) :], axes, strict=True):
         head = head * size + position
-    distance = abs(last_seen(query, *call.x.shape[-2:]) - key)
-    return call.x[index] - slopes(heads)[head] * float(distance)
+    ahead = last_seen(query, *call.x.shape[-2:]) - key
+    distance = greatest(ahead, -1 * ahead)
+    return call.x[index] - fixed(head, heads, slopes(heads).__getitem__, distance)
 
 
 def derive_x(call: Call, index: Index) -> Expression:

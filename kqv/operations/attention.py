@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from kqv.arithmetic import Array, Expression, Index, Max, Named, Sum, Total, exp
+from kqv.arithmetic import (
+    Answer,
+    Expression,
+    Index,
+    Max,
+    Named,
+    Position,
+    Sum,
+    below,
+    both,
+    each_of,
+    exp,
+    greatest,
+    number_of,
+    same,
+    span,
+    those,
+    when,
+)
 from kqv.operations.broadcast import position_in
 from kqv.operations.mask import last_seen, up_to_own
 from kqv.operations.operation import Call, Operation, Pair, Saved
@@ -130,75 +151,100 @@ def cuda_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
     return *torch.autograd.grad(output, inputs, gradient, retain_graph=True), None
 
 
-def _seen(call: Call, lead: list[int], query: int) -> Array:
+def _sees(call: Call, lead: list[Position], query: Position, key: Position) -> Answer:
+    """Whether a query sees a key."""
+    last = last_seen(query, call.query.shape[-2], call.key.shape[-2])
+    earlier = below(key, last + 1) if call.options["causal"] else True
+    if not call.given("allowed"):
+        return earlier
+    allowed = call.allowed
+    return both(earlier, lambda: below(0, allowed.look(position_in(allowed.shape, (*lead, query, key)))))
+
+
+def _seen(call: Call, lead: list[Position], query: Position) -> Any:
     """Positions of the keys that one query sees."""
     queries, keys = call.query.shape[-2], call.key.shape[-2]
-    seen = np.arange(max(0, last_seen(query, queries, keys) + 1) if call.options["causal"] else keys)
-    if not call.given("allowed"):
-        return seen
-    row = call.allowed[position_in(call.allowed.shape, (*lead, query, slice(None)))].values() > 0
-    return seen[np.broadcast_to(row, (keys,))[seen]]
+    if call.given("allowed"):
+        return those(keys, lambda key: _sees(call, lead, query, key))
+    return span(0, greatest(0, last_seen(query, queries, keys) + 1) if call.options["causal"] else keys, keys)
 
 
-def _scores(call: Call, lead: list[int], query: int, seen: Array) -> Expression:
-    factor = 1 / math.sqrt(call.query.shape[-1])
-    return Sum(call.query[*lead, query, :] * call.key[*lead, seen, :], 1) * factor
+@dataclass(frozen=True)
+class _Row:
+    """What one query makes of the keys that it sees."""
 
+    call: Call
+    lead: list[Position]
+    query: Position
 
-def _weights(call: Call, lead: list[int], query: int, seen: Array) -> Expression:
-    scores = _scores(call, lead, query, seen)
-    largest = Named("max", Max(scores))
-    return exp(scores - largest) / Named("Σexp", Sum(exp(scores - largest)))
+    @cached_property
+    def seen(self) -> Any:
+        """The keys that it sees."""
+        return _seen(self.call, self.lead, self.query)
 
+    def _score(self, key: Any, axes: int) -> Expression:
+        factor = 1 / math.sqrt(self.call.query.shape[-1])
+        return Sum(self.call.query[*self.lead, self.query, :] * self.call.key[*self.lead, key, :], axes) * factor
 
-def _score_gradient(call: Call, lead: list[int], query: int, seen: Array) -> Expression:
-    """∂C/∂scores of one query, over the keys that it sees."""
-    weights = _weights(call, lead, query, seen)
-    through = Sum(call.gradient[*lead, query, :] * call.value[*lead, seen, :], 1)
-    return weights * (through - Named("Σ w·∂C/∂w", Sum(weights * through)))
+    @cached_property
+    def _over(self) -> tuple[Expression, Expression]:
+        """The largest score, and Σexp of the scores above it."""
+        scores = self._score(self.seen, 1)
+        largest = Named("max", Max(scores))
+        return largest, Named("Σexp", Sum(exp(scores - largest)))
+
+    def weight(self, key: Any) -> Expression:
+        """The weight of one key, or of several."""
+        largest, total = self._over
+        return exp(self._score(key, 1) - largest) / total
+
+    def _through(self, key: Any) -> Expression:
+        """∂C/∂weight of one key, or of several."""
+        return Sum(self.call.gradient[*self.lead, self.query, :] * self.call.value[*self.lead, key, :], 1)
+
+    @cached_property
+    def _together(self) -> Expression:
+        return Named("Σ w·∂C/∂w", Sum(self.weight(self.seen) * self._through(self.seen)))
+
+    def score_gradient(self, key: Any) -> Expression:
+        """∂C/∂score of one key, or of several."""
+        return self.weight(key) * (self._through(key) - self._together)
 
 
 def derive(call: Call, index: Index) -> Expression:
     *lead, query, out = index
-    seen = _seen(call, lead, query)
-    values = call.value[*lead, seen, out]
-    return Sum(_weights(call, lead, query, seen) * values) if len(seen) else Sum(values)
+    row = _Row(call, lead, query)
+    values = call.value[*lead, row.seen, out]
+    return when(same(number_of(row.seen), 0), Sum(values), lambda: Sum(row.weight(row.seen) * values))
 
 
 def derive_query(call: Call, index: Index) -> Expression:
     *lead, query, channel = index
-    seen = _seen(call, lead, query)
-    keys = call.key[*lead, seen, channel]
-    if not len(seen):
-        return Sum(keys)
-    return Sum(_score_gradient(call, lead, query, seen) * keys) * (1 / math.sqrt(call.query.shape[-1]))
+    row = _Row(call, lead, query)
+    keys = call.key[*lead, row.seen, channel]
+    factor = 1 / math.sqrt(call.query.shape[-1])
+    none = same(number_of(row.seen), 0)
+    return when(none, Sum(keys), lambda: Sum(row.score_gradient(row.seen) * keys) * factor)
 
 
-def _uses(call: Call, lead: list[int], key: int) -> list[tuple[int, Array, Index]]:
-    """The queries that see a key; for each the keys that it sees, and where among them this one stands."""
-    rows = [(query, _seen(call, lead, query)) for query in range(call.query.shape[-2])]
-    return [(query, seen, (int(np.searchsorted(seen, key)),)) for query, seen in rows if key in seen]
+def _over_queries(call: Call, index: Index, term: Callable[[_Row, Position], Expression]) -> Expression:
+    """The sum over the queries that see a key."""
+    *lead, key, _ = index
+    queries = call.query.shape[-2]
+    return each_of(
+        queries, index, lambda query: _sees(call, lead, query, key), lambda query: term(_Row(call, lead, query), key)
+    )
 
 
 def derive_key(call: Call, index: Index) -> Expression:
-    *lead, key, channel = index
-    total = Total(
-        tuple(
-            _score_gradient(call, lead, query, seen).at(at) * call.query[*lead, query, channel]
-            for query, seen, at in _uses(call, lead, key)
-        )
-    )
+    *lead, _, channel = index
+    total = _over_queries(call, index, lambda row, key: row.score_gradient(key) * call.query[*lead, row.query, channel])
     return total * (1 / math.sqrt(call.query.shape[-1]))
 
 
 def derive_value(call: Call, index: Index) -> Expression:
-    *lead, key, out = index
-    return Total(
-        tuple(
-            _weights(call, lead, query, seen).at(at) * call.gradient[*lead, query, out]
-            for query, seen, at in _uses(call, lead, key)
-        )
-    )
+    *lead, _, out = index
+    return _over_queries(call, index, lambda row, key: row.weight(key) * call.gradient[*lead, row.query, out])
 
 
 attention = Operation(

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kqv.arithmetic import Choice, Expression, Function, Index, Sum, exp, log1p, logistic
+from kqv.arithmetic import Choice, Expression, Function, Index, Sum, equals, exp, log1p, logistic, when
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Pair, Saved
 from kqv.operations.sigmoid import sigmoid
@@ -58,8 +58,8 @@ def derive(call: Call, index: Index) -> Expression:
 def derive_z(call: Call, index: Index) -> Expression:
     z, y = call.z[index], call.y[index]
     difference: Expression = (1 - y) * logistic(z) - y * logistic(-z)
-    if y.value() in (0, 1):  # one of the two is nothing
-        difference = -logistic(-z) if y.value() else logistic(z)
+    # of 0 and 1 one of the two is nothing
+    difference = when(equals(y, 0), logistic(z), when(equals(y, 1), -logistic(-z), difference))
     return call.gradient[()] * difference / _count(call)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any, Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kqv.arithmetic import Array, Expression, Index, Sum
+from kqv.arithmetic import Expression, Index, Position, Sum, greatest, least, span
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
@@ -84,12 +85,11 @@ def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) ->
     return tuple(found if wants else None for found, wants in zip(gradients, wanted, strict=True))
 
 
-def _met(count: int, start: int, size: int, step: int = 1) -> tuple[Array, Array]:
+def _met(count: int, start: Position, size: int, step: Literal[1, -1] = 1) -> tuple[Any, Any]:
     """The i of 0, 1, …, count − 1 whose position start + step·i lies on an axis of this size, and these positions."""
-    numbers = np.arange(count)
-    positions = start + step * numbers
-    inside = (positions >= 0) & (positions < size)
-    return numbers[inside], positions[inside]
+    first, end = (0 - start, size - start) if step > 0 else (start - size + 1, start + 1)
+    numbers = span(greatest(0, first), least(count, end), count)
+    return numbers, start + step * numbers
 
 
 def derive(call: Call, index: Index) -> Expression:

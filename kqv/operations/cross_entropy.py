@@ -7,7 +7,25 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kqv.arithmetic import Array, Column, Constant, Expression, Index, Max, Named, Sum, exp, log1p
+from kqv.arithmetic import (
+    Answer,
+    Array,
+    Column,
+    Constant,
+    Expression,
+    Index,
+    Max,
+    Named,
+    Sum,
+    all_but,
+    both,
+    equals,
+    exceeds,
+    exp,
+    log1p,
+    same,
+    when,
+)
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
@@ -154,19 +172,23 @@ def _without(position: Array, classes: int) -> Array:
 def derive_logits(call: Call, index: Index) -> Expression:
     *position, at = index
     target = call.targets.integer(tuple(position))
-    if target == call.options["ignored"]:
-        return Constant(0.0)
+    return when(same(target, call.options["ignored"]), 0.0, lambda: _derive_counted(call, index, same(target, at)))
+
+
+def _derive_counted(call: Call, index: Index, is_target: Answer) -> Expression:
+    *position, at = index
     logits = call.logits[*position, :]
     largest = Named("max", Max(logits))
     total = Sum(exp(logits - largest))
     probability = exp(call.logits[index] - largest) / total
     smoothing = float(call.options["smoothing"])
-    wanted = Named("q", Constant((1 - smoothing) * (target == at) + smoothing / logits.shape[0]))
+    others = smoothing / logits.shape[0]
+    wanted = Named("q", when(is_target, (1 - smoothing) + others, others))
     count = float((call.targets[...].values() != call.options["ignored"]).sum())
-    if wanted.value() == 1 and probability.value() > 0.5:  # p − 1 is what the others have
-        others = call.logits[*position, np.delete(np.arange(logits.shape[0]), at)]
-        return call.gradient[()] * -Named("1 − p", Sum(exp(others - largest)) / total) / count
-    return call.gradient[()] * (Named("p", probability) - wanted) / count
+    is_sure = both(equals(wanted, 1), lambda: exceeds(probability, 0.5))  # p − 1 is what the others have
+    rest = exp(call.logits[*position, all_but(logits.shape[0], at)] - largest)
+    difference = when(is_sure, -Named("1 − p", Sum(rest) / total), Named("p", probability) - wanted)
+    return call.gradient[()] * difference / count
 
 
 cross_entropy = Operation(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kqv.arithmetic import Expression, Index, Sum
+from kqv.arithmetic import Expression, Index, Sum, same, when
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
@@ -47,9 +46,9 @@ def derive(call: Call, index: Index) -> Expression:
 
 def derive_weight(call: Call, index: Index) -> Expression:
     row, position = index
-    uses = call.ids.positions_of(row)
-    positions = np.array(uses, dtype=np.int64).reshape(len(uses), len(call.ids.shape))
-    return Sum(call.gradient.pick(*positions.T, np.full(len(uses), position)))
+    if not call.ids.shape:
+        return when(same(call.ids.integer(()), row), Sum(call.gradient[position]), 0.0)
+    return Sum(call.gradient.pick(*call.ids.positions_of(row), position))
 
 
 embedding = Operation(

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kqv.arithmetic import Column, Expression, Index, Mean, Named, Power, Sum, sqrt
+from kqv.arithmetic import Column, Expression, Index, Mean, Named, Position, Power, Sum, sqrt
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
@@ -50,7 +50,7 @@ def kernel_backward(saved: Saved, gradient: Tensor, needed: tuple[bool, ...]) ->
     return tuple(found)
 
 
-def _statistics(call: Call, row: list[int]) -> tuple[Expression, Expression]:
+def _statistics(call: Call, row: list[Position]) -> tuple[Expression, Expression]:
     """μ and √(σ² + ε) of one row."""
     x = call.x[*row, :]
     mean = Named("μ", Mean(x))

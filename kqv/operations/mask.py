@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -11,7 +13,7 @@ from kqv.operations.broadcast import output_slice, position_in, unbroadcast, unb
 from kqv.operations.operation import Call, Operation, Saved
 
 
-def last_seen(query: int, queries: int, keys: int) -> int:
+def last_seen(query: Any, queries: int, keys: int) -> Any:
     """The last key that a query sees when it sees none that is later: the last query stands at the last key."""
     return query + keys - queries
 

@@ -45,7 +45,7 @@ def _lead(operand: Operand, lead: Sequence[Any]) -> tuple[Any, ...]:
     return position_in(operand.shape[:-2], tuple(lead))
 
 
-def _uses(call: Call, operand: Operand, lead: Sequence[int]) -> tuple[Any, ...]:
+def _uses(call: Call, operand: Operand, lead: Sequence[Any]) -> tuple[Any, ...]:
     """Leading positions of the output that an input's leading positions `lead` were repeated to."""
     return output_slice(call.gradient.shape[:-2], operand.shape[:-2], tuple(lead))
 

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kqv.arithmetic import Array, Choice, Constant, Expression, Index, Max
+from kqv.arithmetic import (
+    Choice,
+    Constant,
+    Expression,
+    Index,
+    Max,
+    below,
+    both,
+    equals,
+    is_nan,
+    negated,
+    same,
+    span,
+    when,
+)
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
@@ -76,31 +92,32 @@ def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]
 def derive(call: Call, index: Index) -> Expression:
     batch, position, row, column = index
     size = int(call.options["size"])
-    return Max(call.x[batch, position, row * size : (row + 1) * size, column * size : (column + 1) * size])
-
-
-def _chosen(window: Array) -> int:
-    """The position of the chosen number: the last NaN (which overtakes everything), else the first of the largest."""
-    unknown = np.flatnonzero(np.isnan(window))
-    return int(unknown[-1] if unknown.size else window.argmax())
+    return Max(call.x[batch, position, row * size + np.arange(size), column * size + np.arange(size)])
 
 
 def derive_x(call: Call, index: Index) -> Expression:
     batch, channel, row, column = index
     size = int(call.options["size"])
-    out_row, out_column = row // size, column // size
-    if out_row >= call.gradient.shape[2] or out_column >= call.gradient.shape[3]:
-        return Constant(0.0)
-    rows, columns = np.divmod(np.arange(size * size), size) + np.array([[out_row * size], [out_column * size]])
-    window, own = call.x.pick(batch, channel, rows, columns), row % size * size + column % size
-    x, gradient, values = call.x[index], call.gradient[batch, channel, out_row, out_column], window.values()
-    chosen = _chosen(values)
-    if np.isnan(values[chosen]):
-        return gradient if own == chosen else Constant(0.0)
-    if own > chosen and values[own] == values[chosen]:
-        earlier = call.x.pick(batch, channel, rows[:own], columns[:own])
-        return Choice(x - Max(earlier), gradient, Constant(0.0))
-    return Choice(Max(window) - x, Constant(0.0), gradient)
+    out_row, out_column, own = row // size, column // size, row % size * size + column % size
+
+    def window(first: Any, end: Any) -> Expression:
+        """The numbers of the window from one position in it to another, row by row."""
+        at = span(first, end, size * size)
+        return call.x.pick(batch, channel, out_row * size + at // size, out_column * size + at % size)
+
+    def known() -> Expression:
+        x, most = call.x[index], Max(window(0, size * size))
+        gradient = call.gradient[batch, channel, out_row, out_column]
+        # of several NaN, which overtake everything, the last is chosen, else the first of the largest
+        later = when(same(own, size * size - 1), 0.0, lambda: Max(window(own + 1, size * size)))
+        of_unknown = when(both(is_nan(x), lambda: negated(is_nan(later))), gradient, 0.0)
+        equal_before = both(below(0, own), lambda: equals(x, Max(window(0, own))), lambda: equals(x, most))
+        first = Choice(most - x, Constant(0.0), gradient)
+        of_known = when(equal_before, lambda: Choice(x - Max(window(0, own)), gradient, Constant(0.0)), first)
+        return when(is_nan(most), of_unknown, of_known)
+
+    inside = both(below(out_row, call.gradient.shape[2]), below(out_column, call.gradient.shape[3]))
+    return when(inside, known, 0.0)
 
 
 max_pooling = Operation(

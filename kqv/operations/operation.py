@@ -70,7 +70,9 @@ class Operation:
     `dimensions` gives for each input and for `output` its axes (`...` stands for any number of leading axes, the same
     in all inputs but those in `repeated`, which are broadcast); `gradients` the formula of each input's derivative, for
     the inputs that have one; `derive(call, index)` the arithmetic of one element of the output,
-    `derivatives[input](call, index)` that of one element of that input's gradient. `precision` says what happens under
+    `derivatives[input](call, index)` that of one element of that input's gradient. Positions of an index may be left
+    open (`kqv.arithmetic.open_index`), which gives the arithmetic of all elements at once; what depends on a position
+    or on a recorded number is therefore decided by `when(…)`, not by `if`. `precision` says what happens under
     autocast: `"lower"` computes in autocast's type, `"full"` in float32, `"any"` in the widest type given.
     """
 
@@ -147,7 +149,7 @@ def _autocast_device(inputs: tuple[Tensor | None, ...]) -> str | None:
     """The device type whose autocast is on for these inputs."""
     for tensor in inputs:
         if tensor is not None:
-            device = "cpu" if tensor.is_cpu else tensor.device.type
+            device = "cpu" if tensor.is_cpu or tensor.is_meta else tensor.device.type  # on meta shapes alone
             return device if torch.is_autocast_enabled(device) else None
     return None
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kqv.arithmetic import Expression, Index, cosine, sine
+from kqv.arithmetic import Expression, Index, cosine, fixed, same, sine, when
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Saved
 
@@ -40,9 +40,8 @@ def derive(call: Call, index: Index) -> Expression:
     period = call.options["period"]
     turns = call.positions.integer(tuple(position)) // period  # whole ones, which change nothing
     found = call.positions[tuple(position)]
-    within = found - float(turns * period) if turns else found
-    angle = within * (2 * math.pi / period)
-    return cosine(angle) if column % 2 else sine(angle)
+    angle = when(same(turns, 0), found, found - fixed(turns * period)) * (2 * math.pi / period)
+    return when(same(column % 2, 1), cosine(angle), sine(angle))
 
 
 periodic = Operation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from kqv.arithmetic import Choice, Constant, Expression, Index
+from kqv.arithmetic import Choice, Constant, Expression, Index, fixed
 from kqv.operations.operation import Call, Operation, Saved
 from kqv.operations.sigmoid_weights import seen, seen_in
 
@@ -25,11 +25,11 @@ def backward(saved: Saved, gradient: Float[Tensor, "*rows in"]) -> tuple[Tensor 
 
 def derive(call: Call, index: Index) -> Expression:
     x = call.x[index]
-    return Choice(x, x / seen_in(call, index), Constant(0.0))
+    return Choice(x, x / fixed(seen_in(call, index)), Constant(0.0))
 
 
 def derive_x(call: Call, index: Index) -> Expression:
-    return Choice(call.x[index], call.gradient[index] / seen_in(call, index), Constant(0.0))
+    return Choice(call.x[index], call.gradient[index] / fixed(seen_in(call, index)), Constant(0.0))
 
 
 relu_weights = Operation(

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kqv.arithmetic import Expression, Index, Named, cosine, sine
+from kqv.arithmetic import Answer, Expression, Index, Named, Operand, below, cosine, fixed, sine, when
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
@@ -93,26 +93,25 @@ def _turned_in_position(x: Tensor, cos: Tensor, sin: Tensor, direction: int) -> 
     return turned
 
 
-def _angle(call: Call, position: int, channel: int) -> tuple[Expression, int]:
-    """θ of a channel at a position, and the channel that it is paired with."""
-    channels = call.x.shape[-1]
+def _parts(call: Call, numbers: Operand, index: Index) -> tuple[Answer, Expression, Expression]:
+    """Whether a channel is in the first half; its own part of the turned number, and that of its partner."""
+    *lead, position, channel = index
+    channels, base = call.x.shape[-1], call.options["base"]
     half = channels // 2
-    frequency = float(call.options["base"] ** (-2 * (channel % half) / channels))
-    return Named("θ", call.positions[position] * frequency), (channel + half) % channels
+    frequency = fixed(channel % half, half, lambda pair: base ** (-2 * pair / channels))
+    angle = Named("θ", call.positions[position] * frequency)
+    own, other = numbers[index], numbers[*lead, position, (channel + half) % channels]
+    return below(channel, half), own * cosine(angle), other * sine(angle)
 
 
 def derive(call: Call, index: Index) -> Expression:
-    *lead, position, channel = index
-    angle, partner = _angle(call, position, channel)
-    own, other = call.x[index] * cosine(angle), call.x[*lead, position, partner] * sine(angle)
-    return own - other if channel < partner else own + other
+    is_first, own, other = _parts(call, call.x, index)
+    return when(is_first, own - other, own + other)
 
 
 def derive_x(call: Call, index: Index) -> Expression:
-    *lead, position, channel = index
-    angle, partner = _angle(call, position, channel)
-    own, other = call.gradient[index] * cosine(angle), call.gradient[*lead, position, partner] * sine(angle)
-    return own + other if channel < partner else own - other
+    is_first, own, other = _parts(call, call.gradient, index)
+    return when(is_first, own + other, own - other)
 
 
 rotary = Operation(

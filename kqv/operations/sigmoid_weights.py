@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kqv.arithmetic import Expression, Index, logistic
+from kqv.arithmetic import Expression, Index, Position, below, fixed, greatest, logistic, number_of, those
 from kqv.operations.operation import Call, Operation, Saved
 
 
@@ -26,10 +26,12 @@ def seen(x: Tensor) -> Tensor:
     return (x > float("-inf")).sum(-1, keepdim=True).clamp(min=1).to(x.dtype)
 
 
-def seen_in(call: Call, index: Index) -> float:
+def seen_in(call: Call, index: Index) -> Position:
     """The same for one row of a recorded call."""
     *row, _ = index
-    return float(max(1, int((call.x[*row, :].values() > float("-inf")).sum())))
+    seen = those(call.x.shape[-1], lambda at: below(float("-inf"), call.x.look((*row, at))))
+    found: Position = greatest(1, number_of(seen))
+    return found
 
 
 def backward(saved: Saved, gradient: Float[Tensor, "*rows in"]) -> tuple[Tensor | None, ...]:
@@ -38,8 +40,12 @@ def backward(saved: Saved, gradient: Float[Tensor, "*rows in"]) -> tuple[Tensor 
     return (gradient * y * (1 - y),)
 
 
+def _log(count: int) -> float:
+    return math.log(max(1, count))
+
+
 def derive(call: Call, index: Index) -> Expression:
-    return logistic(call.x[index] - math.log(seen_in(call, index)))
+    return logistic(call.x[index] - fixed(seen_in(call, index), call.x.shape[-1] + 1, _log))
 
 
 def derive_x(call: Call, index: Index) -> Expression:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kqv.arithmetic import Expression, Index, cosine, sine
+from kqv.arithmetic import Expression, Index, cosine, fixed, same, sine, when
 from kqv.operations.operation import Call, Operation, Saved
 
 _LONGEST = 10000.0
@@ -31,8 +31,10 @@ def backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
 
 def derive(call: Call, index: Index) -> Expression:
     *position, column = index
-    angle = call.positions[tuple(position)] / float(_LONGEST ** (2 * (column // 2) / call.options["model"]))
-    return cosine(angle) if column % 2 else sine(angle)
+    model = call.options["model"]
+    wave = fixed(column // 2, (model + 1) // 2, lambda pair: _LONGEST ** (2 * pair / model))
+    angle = call.positions[tuple(position)] / wave
+    return when(same(column % 2, 1), cosine(angle), sine(angle))
 
 
 sinusoidal = Operation(

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from kqv.arithmetic import Constant, Expression, Index, Max, Named, Sum, exp
+from kqv.arithmetic import Expression, Index, Max, Named, Sum, equals, exp, when
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
 
@@ -50,9 +50,8 @@ def derive(call: Call, index: Index) -> Expression:
     *row, _ = index
     scores = call.x[*row, :]
     largest = Named("max", Max(scores))
-    if largest.value() == float("-inf"):
-        return Constant(0.0)
-    return exp(call.x[index] - largest) / Named("Σexp", Sum(exp(scores - largest)))
+    weight = exp(call.x[index] - largest) / Named("Σexp", Sum(exp(scores - largest)))
+    return when(equals(largest, float("-inf")), 0.0, weight)
 
 
 def derive_x(call: Call, index: Index) -> Expression:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from kqv.arithmetic import Array, Column, Constant, Expression, Index, Max, Named, Operand, Sum, exp, log
+from kqv.arithmetic import Array, Column, Constant, Expression, Index, Max, Named, Operand, Sum, exp, log, same, when
 from kqv.errors import DimensionError
 from kqv.operations.operation import Call, Operation, Pair, Saved
 
@@ -121,9 +121,12 @@ def _log_probabilities(logits: Expression, axis: str) -> Expression:
     return above - Column(Named(f"log Σexp of {axis}", log(Sum(exp(above), 1))))
 
 
-def _row(logits: Operand, position: Index) -> Expression:
-    """One row of logits, `[1, class]`."""
-    return logits.pick(*(np.array([[at]]) for at in position), np.arange(logits.shape[-1])[None])
+def _here(logits: Operand, index: Index, axis: str) -> tuple[Expression, Expression]:
+    """log softmax of one row of logits, and of one number in it."""
+    row, own = logits[*index[:-1], :], logits[index]
+    largest = Named(f"max of {axis}", Max(row))
+    total = Named(f"log Σexp of {axis}", log(Sum(exp(row - largest))))
+    return row - largest - total, own - largest - total
 
 
 def _count(call: Call) -> float:
@@ -144,16 +147,12 @@ def derive(call: Call, index: Index) -> Expression:
 
 
 def _derivative(call: Call, index: Index, own: Operand, other: Operand, names: tuple[str, str]) -> Expression:
-    *position, at = index
-    if call.targets.integer(tuple(position)) == call.options["ignored"]:
-        return Constant(0.0)
-    log_p = _log_probabilities(_row(own, tuple(position)), names[0])
-    log_q = _log_probabilities(_row(other, tuple(position)), names[1])
+    (log_p, log_p_here), (log_q, log_q_here) = _here(own, index, names[0]), _here(other, index, names[1])
     divergence = Named("KL", Sum(exp(log_p) * (log_p - log_q)))
-    here = (0, at)
-    p, q = Named("p", exp(log_p.at(here))), Named("q", exp(log_q.at(here)))
-    difference = Named("log p − log q", log_p.at(here) - log_q.at(here))
-    return call.gradient[()] * (p * (difference - divergence) + (p - q)) / (2 * _count(call))
+    p, q = Named("p", exp(log_p_here)), Named("q", exp(log_q_here))
+    difference = Named("log p − log q", log_p_here - log_q_here)
+    derivative = call.gradient[()] * (p * (difference - divergence) + (p - q)) / (2 * _count(call))
+    return when(same(call.targets.integer(index[:-1]), call.options["ignored"]), 0.0, derivative)
 
 
 def derive_first(call: Call, index: Index) -> Expression:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kqv.arithmetic import Array, Binary, Choice, Constant, Elements, Expression, Named, Reduction, Total
+from kqv.arithmetic import Array, Binary, Choice, Constant, Elements, Expression, Named, Reduction, Total, smallest
 from kqv.trace.cells import Cell
 from kqv.trace.explanation import Arithmetic, Explanation
 from kqv.trace.operands import RecordSource, spots_of
@@ -173,7 +173,7 @@ def _terms(sum_or_max: Reduction) -> list[tuple[Expression, float]]:
     values = np.broadcast_to(terms.values(), terms.shape).reshape(-1)
     sizes = np.nan_to_num(np.abs(values) if sum_or_max.sign == "Σ" else np.exp(values - values.max()), posinf=0.0)
     total = float(sizes.sum())
-    order = np.argsort(-sizes, kind="stable")[: _TERMS_TO_LOOK_AT if sum_or_max.sign == "Σ" else 1]
+    order = smallest(-sizes, _TERMS_TO_LOOK_AT if sum_or_max.sign == "Σ" else 1)
     return [
         (
             terms.at(tuple(int(i) for i in np.unravel_index(position, terms.shape))),

@@ -22,7 +22,7 @@ from kqv.trace.operands import RecordSource, RememberedSource, named_ancestors, 
 from kqv.trace.records import CallRecord, ForeignCall, Producer, TensorRecord, require
 from kqv.trace.update import NORM, ShownRule, UpdateCall, UpdateRecord
 
-_GIVEN = {"parameter": "a weight of the model", "buffer": "a constant of the model", "activation": "an input"}
+GIVEN = {"parameter": "a weight of the model", "buffer": "a constant of the model", "activation": "an input"}
 
 
 def explain_value(cell: Cell, record: TensorRecord) -> Explanation:
@@ -79,7 +79,7 @@ def explain_update(cell: Cell, update: UpdateRecord, others: dict[str, UpdateRec
 def explain_lost(cell: Cell, record: TensorRecord) -> Explanation:
     """What is left to say of an element whose number was overwritten since: what it was computed from."""
     formula = f"computed by {record.origin}, and overwritten in place later: the number is lost"
-    found = Arithmetic(float("nan"), "lost", formula, record.location, tensors=_computed_from(record))
+    found = Arithmetic(float("nan"), "lost", formula, record.location, tensors=computed_from(record))
     return _of(found, cell, record)
 
 
@@ -93,14 +93,14 @@ def _of(found: Arithmetic, cell: Cell, record: TensorRecord, parts: list[Arithme
 @singledispatch
 def _made(producer: Producer | None, record: TensorRecord, index: Index) -> Arithmetic:
     """How an element of a tensor came about, by what made the tensor; here: nothing that is known."""
-    formula = f"given: {_GIVEN[record.kind]}, nothing in this pass computed it"
+    formula = f"given: {GIVEN[record.kind]}, nothing in this pass computed it"
     return Arithmetic(float(record.value[index]), "given", formula, record.named_at)
 
 
 @_made.register
 def _called(call: CallRecord, record: TensorRecord, index: Index) -> Arithmetic:
     value = record.value
-    expression, consulted = _derived(call.operation.derive, call, index)
+    expression, consulted = derived(call.operation.derive, call, index)
     share = error_share(value.dtype)
     return Arithmetic(float(value[index]), call.name, call.formula, call.location, expression, share, consulted)
 
@@ -119,10 +119,10 @@ def _moved(movement: Movement, record: TensorRecord, index: Index) -> Arithmetic
 def _computed_by_pytorch(call: ForeignCall, record: TensorRecord, index: Index) -> Arithmetic:
     formula = f"computed by PyTorch's {call.name}, whose formula is not known here"
     value = float(record.value[index])
-    return Arithmetic(value, call.name, formula, record.location, tensors=_computed_from(record))
+    return Arithmetic(value, call.name, formula, record.location, tensors=computed_from(record))
 
 
-def _computed_from(record: TensorRecord) -> tuple[str, ...]:
+def computed_from(record: TensorRecord) -> tuple[str, ...]:
     """The whole tensors from which a tensor was computed in a way that is not known."""
     sources = () if record.producer is None else record.producer.taken_whole()
     names = [origin.name for source in sources for origin in named_ancestors(source)]
@@ -134,7 +134,7 @@ def _updated(update: UpdateRecord, record: TensorRecord, index: Index) -> Arithm
     return _new_weight(update, index)
 
 
-def _derived(derive: Any, call: CallRecord, index: Index) -> tuple[Expression, list[Cell]]:
+def derived(derive: Any, call: CallRecord, index: Index) -> tuple[Expression, list[Cell]]:
     """The arithmetic of one element, and the whole numbers (ids, targets) that decided what it is."""
     given = operands(call)
     expression = derive(call.operation.call(given, call.options), index)
@@ -171,7 +171,7 @@ def _use_by_call(call: CallRecord, position: int, index: Index) -> Iterator[Arit
         return
     operation = call.operation
     name = operation.inputs[position]
-    expression, consulted = _derived(operation.derivatives[name], call, index)
+    expression, consulted = derived(operation.derivatives[name], call, index)
     output = call.output.gradient
     share = error_share(gradient.dtype, call.output.tensor.dtype, gradient.dtype if output is None else output.dtype)
     heading = f"{name} of {operation.name} → {call.output.name or 'an unnamed result'}"
@@ -207,15 +207,20 @@ def _new_weight(update: UpdateRecord, index: Index) -> Arithmetic:
     if update.rule is None:
         formula = f"computed by {update.name}, whose formula is not known here"
         return Arithmetic(value, update.name, formula, update.location)
-    share = error_share(update.after.dtype, *(tensor.dtype for tensor in update.shown.values()))
-    share = max(share, getattr(update.rule, "error_share", 0.0))
-    formula = update.formula + (f"; {_CLIPPED}" if update.is_clipped else "")
-    expression = update.rule.derive(_call(update), index)
+    formula, share = formula_of_update(update)
+    expression = update.rule.derive(call_of_update(update), index)
     return Arithmetic(value, update.name, formula, update.location, expression, share)
 
 
+def formula_of_update(update: UpdateRecord) -> tuple[str, float]:
+    """The formula of a new weight, and the tolerance of its arithmetic."""
+    share = error_share(update.after.dtype, *(tensor.dtype for tensor in update.shown.values()))
+    formula = update.formula + (f"; {_CLIPPED}" if update.is_clipped else "")
+    return formula, max(share, getattr(update.rule, "error_share", 0.0))
+
+
 def _computed_on_the_way(update: UpdateRecord, rule: ShownRule, own: str, index: Index) -> Arithmetic:
-    formula, expression = rule.derive_shown(_call(update), own, index)
+    formula, expression = rule.derive_shown(call_of_update(update), own, index)
     share = error_share(*(tensor.dtype for tensor in update.shown.values()))
     return Arithmetic(float(update.shown[own][index]), update.name, formula, update.location, expression, share)
 
@@ -276,7 +281,7 @@ def _gradient(update: UpdateRecord) -> Operand | _Clipped:
     return _Clipped(_unclipped(update), Named("clip/‖g‖", update.clip.most / (norm + update.clip.EPSILON)))
 
 
-def _call(update: UpdateRecord) -> UpdateCall:
+def call_of_update(update: UpdateRecord) -> UpdateCall:
     """An update as its rule's derivation sees it."""
     found = {name: Operand(_source(update, name, tensor)) for name, tensor in {**update.state, **update.shown}.items()}
     weight = Operand(RecordSource(update.record))

@@ -71,6 +71,11 @@ class Meanings:
                 words.append(f"{dimension} “{word}”")
         return ", ".join(words)
 
+    def of_position(self, name: str, dimension: str, position: int, example: int) -> str:
+        """The word of one position along a dimension of a tensor; `""` without any."""
+        axis = self.axes.get((name, dimension)) or self.axes.get(("", dimension))
+        return "" if axis is None else axis.at(position, example)
+
     def of_axis(self, name: str, dimension: str, size: int, example: int) -> list[str]:
         """The words of one dimension of a tensor, for one example of the batch; empty without any."""
         axis = self.axes.get((name, dimension)) or self.axes.get(("", dimension))

@@ -135,7 +135,7 @@ class Trace:
         """
         reading = read_cell(text)
         if reading.phase == "update":
-            update = self._update_of(reading.name)
+            update = self.update_of(reading.name)
             tensor = update.remembered(reading.name)
             sizes = update.record.sizes if tensor is None else tuple(tensor.shape)
             return reading.resolve(update.dimensions_of(reading.name), sizes)
@@ -159,7 +159,7 @@ class Trace:
         """The same for a cell that was read."""
         with unseen():
             if cell.phase == "update":
-                update = self._update_of(cell.name)
+                update = self.update_of(cell.name)
                 found = explain_update(cell, update, self.updates)
             elif cell.phase == "backward":
                 found = explain_gradient(cell, self[cell.name])
@@ -176,7 +176,8 @@ class Trace:
                 raise
             return replace(explain_lost(cell, self[cell.name]), meaning_of=self.meaning)
 
-    def _update_of(self, name: str) -> UpdateRecord:
+    def update_of(self, name: str) -> UpdateRecord:
+        """The update of a parameter, or of what it used (`NAME.gradient`); `TraceError` where there is none."""
         for parameter in (name, name.rpartition(".")[0]):
             update = self.updates.get(parameter)
             if update is not None and (parameter == name or update.remembered(name) is not None):
@@ -192,7 +193,7 @@ class Trace:
         """The recorded number at a cell, without explaining it."""
         with unseen():
             if cell.phase == "update":
-                update = self._update_of(cell.name)
+                update = self.update_of(cell.name)
                 remembered = update.remembered(cell.name)
                 return float((update.after if remembered is None else remembered)[cell.index])
             record = self[cell.name]

@@ -9,6 +9,11 @@ const told = () => !!inspector.querySelector(".check") || /given: |moved here/.t
 async function arrived(cell) {
   for (let time = 0; time < 40 && inspector.querySelector("h2").textContent !== cell; time++) await pause();
 }
+function toldOf(tensor, phase, index) {
+  const { told, missing } = workOut(tensor, phase, index);
+  const evaluated = typeof told?.evaluated === "number" ? String(told.evaluated) : undefined; // JSON has no −∞
+  return { evaluated, numbers: told && [told, ...told.parts].map((piece) => piece.numbers), missing };
+}
 async function click(map) {
   const [row, column] = [random(map.layout.rows), random(map.layout.columns)];
   const index = map.index(row, column);
@@ -17,7 +22,7 @@ async function click(map) {
   map.canvas.dispatchEvent(new MouseEvent("click", { bubbles: true, clientX: box.left + map.left + (column + 0.5) * map.wide, clientY: box.top + map.top + (row + 0.5) * map.high }));
   await arrived(map.numbers.cell(index));
   const { tensor, phase } = map.numbers;
-  report.clicks.push({ cell: inspector.querySelector("h2").textContent, value: inspector.querySelector(".value")?.textContent, promised: map.answers(index), told: told(), bad: !!inspector.querySelector(".check.bad"), evaluated: workOut(tensor, phase, index)?.evaluated, name: tensor.name, phase });
+  report.clicks.push({ cell: inspector.querySelector("h2").textContent, value: inspector.querySelector(".value")?.textContent, promised: map.answers(index), told: told(), bad: !!inspector.querySelector(".check.bad"), ...toldOf(tensor, phase, index), name: tensor.name, phase });
 }
 (async () => {
   try {

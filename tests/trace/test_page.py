@@ -14,9 +14,9 @@ import torch
 from browsing import needs_browser, report_of
 from small_gpt import PLACES, Traced
 
+from kqv.arithmetic import number
 from kqv.operations import scale
 from kqv.recording import note
-from kqv.trace.cells import Cell
 from kqv.trace.trace import Trace
 from kqv.trace.views.page import page_html, write_html
 from kqv.trace.views.page.numbers import cap, kept_sizes, numbers
@@ -53,25 +53,20 @@ def test_every_picture_is_a_recorded_tensor(traced: Traced, html: str) -> None:
             assert np.array_equal(decoded(shown["update"]), after.numpy())
 
 
-def held(content: dict[str, Any], cell: Cell) -> float:
-    """The number of a cell as it stands in the page's own tensor."""
-    tensor = next(tensor for tensor in content["tensors"] if cell.name in (tensor["name"], *tensor["aliases"]))
-    field = {"forward": "value", "backward": "gradient", "update": "update"}[cell.phase]
-    return float(decoded(tensor[field])[cell.index])
+def test_a_page_that_holds_all_numbers_needs_no_stored_explanation(html: str) -> None:
+    assert embedded(html)["cells"] == {}
 
 
-def test_every_number_of_an_explanation_is_recorded(traced: Traced, html: str) -> None:
-    trace, content = traced.trace, embedded(html)
+def test_where_tensors_are_cut_some_explanations_are_stored(traced: Traced) -> None:
+    trace, content = traced.trace, embedded(page_html(traced.trace, cells=50, elements=16))
     words = {"−∞": -np.inf, "∞": np.inf}
-    assert 300 <= len(content["cells"]) <= 450
+    assert 50 <= len(content["cells"]) <= 100
     for text, cell in content["cells"].items():
         assert words.get(cell["value"], cell["value"]) == trace.value(trace.read(text)), text
         assert cell["agrees"], text
         for part in [cell, *cell["parts"]]:
             for source in part["from"]:
-                recorded = trace.value(trace.read(source["cell"]))
-                shown = source["value"] if "value" in source else held(content, trace.read(source["cell"]))
-                assert words.get(shown, shown) == recorded, source
+                assert words.get(source["value"], source["value"]) == trace.value(trace.read(source["cell"])), source
 
 
 def test_summaries_are_those_of_the_tensors(traced: Traced, html: str) -> None:
@@ -82,27 +77,36 @@ def test_summaries_are_those_of_the_tensors(traced: Traced, html: str) -> None:
         assert tensor["summary"]["maximum"] == float(finite.max())
 
 
-def chain(content: dict[str, Any], start: str) -> set[str]:
-    """All cells that can be reached by clicking sources whose arithmetic is stored."""
-    seen: set[str] = set()
-    waiting = [start]
-    while waiting:
-        cell = content["cells"].get(waiting.pop())
-        if cell is None or cell["cell"] in seen:
-            continue
-        seen.add(cell["cell"])
-        for part in [cell, *cell["parts"]]:
-            waiting += [source["cell"] for source in part["from"] + part["chosen by"]]
-    return seen
+CHAINS = """
+function sourcesOf(cell) {
+  const { tensor, phase, index } = readCell(cell);
+  const { told } = workOut(tensor, phase, index);
+  return [told, ...told.parts].flatMap((piece) => [...piece.from, ...piece["chosen by"]].map(({ cell }) => cell));
+}
+/** All cells that can be reached by clicking on sources, on gradients first. */
+function chain(start) {
+  const seen = new Set();
+  const waiting = [start];
+  while (waiting.length && seen.size < 2000) {
+    const cell = waiting.pop();
+    if (seen.has(cell)) continue;
+    seen.add(cell);
+    if (readCell(cell)) waiting.push(...sourcesOf(cell).sort((a, b) => a.startsWith("grad:") - b.startsWith("grad:")));
+  }
+  return [...seen];
+}
+const starts = DATA.starts.map(({ cell }) => cell);
+finish({ starts, chains: starts.map(chain) });
+"""
 
 
-def test_from_the_loss_one_can_click_back_to_the_tokens(html: str) -> None:
-    content = embedded(html)
-    starts = [start["cell"] for start in content["starts"]]
-    assert "loss" in starts
-    assert any(cell.startswith("ids[") for cell in chain(content, "loss"))
+@needs_browser
+def test_from_the_loss_one_can_click_back_to_the_tokens(html: str, tmp_path: Path) -> None:
+    report, _ = report_of(html, CHAINS, tmp_path)
+    starts, chains = report["starts"], dict(zip(report["starts"], report["chains"], strict=True))
+    assert any(cell.startswith("ids[") for cell in chains["loss"])
     gradient = next(cell for cell in starts if cell.startswith("grad:"))
-    assert "grad:loss" in chain(content, gradient)
+    assert "grad:loss" in chains[gradient]
     assert any(cell.startswith("update:") for cell in starts)
 
 
@@ -187,13 +191,13 @@ SCRIPT = """
 const report = { errors: [], cells: 0, maps: 0 };
 try {
   for (const entry of cards.values()) { entry.fill(); for (const map of entry.maps) { map.draw(); report.maps += 1; } }
-  for (const cell of Object.keys(DATA.cells)) { inspect(cell); report.cells += 1; }
   const shown = [];
   for (const tensor of DATA.tensors) {
     const numbers = numbersOf(tensor, "forward");
     const index = tensor.sizes.map((size) => size - 1);
     shown.push([numbers.cell(index), numbers.at(index)]);
     inspect(numbers.cell(index));
+    report.cells += 1;
   }
   report.shown = shown;
   const first = cards.values().next().value.maps[0];
@@ -209,7 +213,7 @@ finish(report);
 def test_the_script_runs_and_shows_recorded_numbers(traced: Traced, html: str, tmp_path: Path) -> None:
     report, dump = report_of(html, SCRIPT, tmp_path)
     assert report["errors"] == []
-    assert report["cells"] == len(embedded(html)["cells"])
+    assert report["cells"] == len(embedded(html)["tensors"])
     assert report["maps"] > 100
     for cell, value in report["shown"]:
         recorded = np.float32(traced.trace.value(traced.trace.read(cell)))
@@ -219,3 +223,45 @@ def test_the_script_runs_and_shows_recorded_numbers(traced: Traced, html: str, t
     assert report["formats"] == want
     assert "batch <b>2</b>" in dump
     assert f"position <b>{PLACES}</b>" in dump
+
+
+SQUARES = """
+let seed = 4321;
+const random = (below) => {
+  seed = (seed * 1103515245 + 12345) % 2147483648;
+  return Math.floor((seed / 2147483648) * below);
+};
+const told = [];
+for (const tensor of DATA.tensors) {
+  for (const phase of ["forward", "backward", "update"]) {
+    const numbers = numbersOf(tensor, phase);
+    if (!numbers) continue;
+    const index = tensor.sizes.map((size) => random(size));
+    inspect(numbers.cell(index));
+    const lines = (name) => [...inspector.querySelectorAll(name)].map((element) => element.textContent);
+    const [cell, value] = [numbers.cell(index), lines(".value")[0]];
+    told.push({ cell, value, shown: lines(".numbers"), checks: lines(".check") });
+  }
+}
+finish({ told });
+"""
+
+
+@needs_browser
+def test_random_squares_answer_as_python_does(traced: Traced, html: str, tmp_path: Path) -> None:
+    """Of each tensor in each phase one square, drawn in the browser: its value and arithmetic as they stand there."""
+    report, _ = report_of(html, SQUARES, tmp_path)
+    assert {told["cell"].partition(":")[0] for told in report["told"]} >= {"grad", "update"}
+    for told in report["told"]:
+        explanation = traced.trace.cell(told["cell"])
+        described = explanation.as_dict()
+        assert told["value"] == number(explanation.value), told
+        for part in described["parts"] or [described]:
+            if part["numbers"]:
+                wanted = f"{part['numbers']} = "
+                assert any(line.startswith(wanted) for line in told["shown"]), (told, part)
+            for name, arithmetic in part["where"]:
+                assert f"{name} = {arithmetic}" in told["shown"], told
+        if explanation.expression is not None:
+            assert any(described["check"] in line for line in told["checks"]), (told, described["check"])
+        assert not any("disagrees" in line for line in told["checks"]), told

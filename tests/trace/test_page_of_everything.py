@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 from browsing import needs_browser, report_of
 
@@ -64,9 +63,3 @@ def test_every_square_has_its_number_and_tells_its_arithmetic(tmp_path: Path) ->
 
 def test_other_pages_are_as_before() -> None:
     assert '"everything":false' in page_html(small_trace())
-
-
-@pytest.mark.parametrize("everything", [False, True])
-def test_with_everything_no_limit_holds(everything: bool) -> None:
-    html = page_html(small_trace(), cells=1, everything=everything)
-    assert ('"grad:x[batch=0, head=1, channel=2]":{' in html) == everything

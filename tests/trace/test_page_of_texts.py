@@ -121,9 +121,13 @@ def test_every_click_is_answered_as_promised(trace: Trace, html: str, tmp_path: 
             assert click["told"], click
         if click.get("evaluated") is not None:
             explained = trace.explain(cell)
-            assert click["evaluated"] == pytest.approx(
-                explained.evaluated or explained.value, rel=1e-9, abs=explained.scale * 1e-12
+            assert float(click["evaluated"]) == pytest.approx(
+                explained.evaluated, rel=1e-9, abs=explained.scale * 1e-12
             )
+            described = explained.as_dict()
+            assert click["numbers"] == [part["numbers"] for part in [described, *described["parts"]]], click
+        else:
+            assert click.get("missing") or trace.explain(cell).expression is None, click
     for bar in report["bars"]:
         assert (bar["told"], bar["promised"], bar["bad"]) == (True, True, False), bar
         assert bar["value"] == number(trace.value(trace.read(bar["cell"])))

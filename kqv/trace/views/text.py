@@ -130,7 +130,7 @@ def check_text(part: Arithmetic) -> str:
     evaluated = part.evaluated
     if evaluated is None:
         return ""
-    exact = f"{evaluated:.9g}".replace("-", "−").replace("inf", "∞")
+    exact = number(evaluated, 9)
     verdict = "differs by" if part.agrees else "DISAGREES by"
     share = "1e−5" if part.share == TOLERANCE else short(part.share)
     text = (

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from kqv.arithmetic import Expression, Index, Named, Power, Sum, sqrt
+from kqv.arithmetic import Expression, Index, Named, Position, Power, Sum, below, sqrt, when
 from kqv.errors import RunError
 from kqv.tensors import fits
 from kqv.trace.update import Rule
@@ -87,11 +87,14 @@ class Muon:
 
     def derive(self, call: Any, index: Index) -> Expression:
         """w·(1 − η·λ) − η·s·O with the numbers of one weight."""
-        scale = self._part(index[0]).scale
+        return self._by_part(index[0], lambda part: self._derive_in(part, call, index))
+
+    def _derive_in(self, part: Part, call: Any, index: Index) -> Expression:
+        scale = part.scale
         kept: Expression = call.weight[index]
         if call.weight_decay:
             kept = kept * (1 - step_rate(call) * call.weight_decay)
-        orthogonal = Named("O", self._iterated(call, ITERATIONS, index))
+        orthogonal = Named("O", self._iterated(part, call, ITERATIONS, index))
         rate = step_rate(call)
         return kept - (rate * orthogonal if scale == 1 else rate * scale * orthogonal)
 
@@ -107,21 +110,27 @@ class Muon:
             _, b, c = COEFFICIENTS
             return "B = b·A + c·A·A", b * gram[row, column] + c * Sum(gram[row, :] * gram[:, column])
         if number:
-            return "Xₖ = a·Xₖ₋₁ + Bₖ·Xₖ₋₁", self._iterated(call, number, index)
-        return "X₀ = u/(‖u‖ + ε), u = ∂C/∂w + μ·v', v' = μ·v + ∂C/∂w", self._begun(call, index)
+            iterated = self._by_part(index[0], lambda part: self._iterated(part, call, number, index))
+            return "Xₖ = a·Xₖ₋₁ + Bₖ·Xₖ₋₁", iterated
+        begun = self._by_part(index[0], lambda part: self._begun(part, call, index))
+        return "X₀ = u/(‖u‖ + ε), u = ∂C/∂w + μ·v', v' = μ·v + ∂C/∂w", begun
 
-    def _part(self, row: int) -> Part:
-        return next(part for part in self.parts if row < part.end)
+    def _by_part(self, row: Position, derive: Callable[[Part], Expression], first: int = 0) -> Expression:
+        """The arithmetic that belongs to the part of a row."""
+        part = self.parts[first]
+        if first == len(self.parts) - 1:
+            return derive(part)
+        return when(below(row, part.end), lambda: derive(part), lambda: self._by_part(row, derive, first + 1))
 
     def name_of(self, kind: str, iteration: int, part: Part) -> str:
         """`polynomial5`; `polynomial5_1` where there are several parts."""
         return f"{kind}{iteration}" + (f"_{part.number}" if len(self.parts) > 1 else "")
 
-    def _begun(self, call: Any, index: Index) -> Expression:
-        part, mu = self._part(index[0]), call.momentum
+    def _begun(self, part: Part, call: Any, index: Index) -> Expression:
+        mu = call.momentum
         rows = slice(part.first, part.end)
 
-        def ahead(*position: int | slice) -> Expression:
+        def ahead(*position: Any) -> Expression:
             velocity = mu * call.velocity[position] + call.gradient[position]
             found: Expression = call.gradient[position] + mu * velocity
             return found
@@ -129,8 +138,8 @@ class Muon:
         size = Named("‖u‖", sqrt(Sum(Power(ahead(rows, slice(None)), 2))))
         return Named("u", ahead(*index)) / (size + EPSILON)
 
-    def _iterated(self, call: Any, iteration: int, index: Index) -> Expression:
-        (row, column), part = index, self._part(index[0])
+    def _iterated(self, part: Part, call: Any, iteration: int, index: Index) -> Expression:
+        row, column = index
         x = getattr(call, f"x{iteration - 1}")
         polynomial = getattr(call, self.name_of("polynomial", iteration, part))
         if part.is_tall:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from kqv.trace.trace import Trace
 
 
-_SCRIPTS = ("numbers.js", "evaluation.js", "heatmap.js", "ranking.js", "sentence.js", "inspector.js", "page.js")
+_SCRIPTS = (
+    "cells.js", "numbers.js", "answers.js", "heatmap.js", "ranking.js", "sentence.js", "inspector.js", "page.js",
+)  # fmt: skip
 
 
 def write_html(
@@ -24,8 +26,9 @@ def write_html(
 ) -> Path:  # fmt: skip
     """Write the page; it needs no network and no other file.
 
-    `command` is shown for numbers whose arithmetic is not stored; `cells` limits how many are, `elements` how many
-    numbers of each tensor the page holds at most (of a larger one the first positions along each dimension). A page
+    Each number whose arithmetic takes numbers that the page holds is explained there. Of the others, `cells` limits how
+    many have a stored explanation, and for the rest `command` is shown; `elements` limits how many numbers of each
+    tensor the page holds (of a larger one the first positions along each dimension). A page
     has room for about 700,000 numbers, some 4 MB: of many blocks a few are shown whole and of the others the attention
     weights, of a large vocabulary the tokens with the largest logits. `word` is the one of a text (where it was
     annotated with its tokens) whose attention is shown first; by default the last. `everything`: of a model of a few

@@ -1,4 +1,4 @@
-"""Which cells the page explains: where to begin, all of small tensors, some of large ones, what these lead to."""
+"""Where to begin reading, and which numbers of a page that holds a part of its tensors have stored explanations."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from kqv.errors import TraceError
 from kqv.trace.ancestry import next_cell
 from kqv.trace.cells import Cell, Phase
 from kqv.trace.records import TensorRecord
-from kqv.trace.views.page.operands import made_from
+from kqv.trace.views.page.held import Held
 
 if TYPE_CHECKING:
     from kqv.trace.trace import Trace
+
+MOST_FOLLOWED = 3
+"""For each explanation that is stored so many are looked at, at most."""
 
 SMALL = 64
 """Tensors with at most so many elements are explained whole, as long as there is room."""
@@ -48,44 +51,41 @@ def starting_points(trace: Trace, records: list[TensorRecord]) -> list[tuple[Cel
 
 
 def stored_cells(
-    trace: Trace, starts: list[Cell], records: list[TensorRecord], limit: int
+    trace: Trace, starts: list[Cell], records: list[TensorRecord], limit: int, held: Held
 ) -> dict[str, dict[str, Any]]:
-    """The explanations that the page holds, at most `limit`, by the cell's text.
+    """Explanations of numbers that the page cannot explain by those that it holds; at most `limit`, by the cell's text.
 
-    With each chosen cell comes its chain of largest contributions, down to an input or up to the loss; then what the
+    Each chosen cell's chain of largest contributions is followed, down to an input or up to the loss; then what the
     shown arithmetic uses, as far as there is room.
     """
     stored: dict[str, dict[str, Any]] = {}
+    followed: set[str] = set()
     waiting: deque[Cell] = deque()
     for cell in [*starts, *_spread(trace, records)]:
-        if len(stored) >= limit:
+        if len(stored) >= limit or len(followed) >= MOST_FOLLOWED * limit:
             break
-        _store_chain(trace, cell, stored, waiting)
-    while waiting and len(stored) < limit:
-        _store_chain(trace, waiting.popleft(), stored, waiting)
+        _store_chain(trace, cell, stored, followed, waiting, held)
+    while waiting and len(stored) < limit and len(followed) < MOST_FOLLOWED * limit:
+        _store_chain(trace, waiting.popleft(), stored, followed, waiting, held)
     return stored
 
 
-def _store_chain(trace: Trace, start: Cell, stored: dict[str, dict[str, Any]], waiting: deque[Cell]) -> None:
+def _store_chain(
+    trace: Trace, start: Cell, stored: dict[str, dict[str, Any]], followed: set[str], waiting: deque[Cell], held: Held
+) -> None:
     cell: Cell | None = start
-    while cell is not None and str(cell) not in stored:
+    while cell is not None and str(cell) not in followed:
+        followed.add(str(cell))
         try:
             explanation = trace.explain(cell)
             following, _ = next_cell(explanation, trace.__getitem__)
         except TraceError:  # changed in place since: nothing to explain
             return
-        found = stored[str(cell)] = explanation.as_dict()
-        for part in [found, *found["parts"]]:
-            waiting.extend(trace.read(source["cell"]) for source in [*part["from"][:8], *part["chosen by"][:4]])
+        if not held.explains(cell, explanation):
+            found = stored[str(cell)] = explanation.as_dict()
+            for part in [found, *found["parts"]]:
+                waiting.extend(trace.read(source["cell"]) for source in [*part["from"][:8], *part["chosen by"][:4]])
         cell = following
-
-
-def every_cell(trace: Trace, records: list[TensorRecord]) -> Iterator[Cell]:
-    """All cells of all tensors in all phases, but those that the page works out itself."""
-    for record, phase in _phases(trace, records):
-        if phase != "forward" or made_from(record) is None:
-            for position in range(record.tensor.numel()):
-                yield record.cell_at(position, phase)
 
 
 def _phases(trace: Trace, records: list[TensorRecord]) -> list[tuple[TensorRecord, Phase]]:

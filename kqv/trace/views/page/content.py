@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-from kqv.errors import TraceError
 from kqv.recording import unseen
+from kqv.trace.opened.answers import Answers
 from kqv.trace.records import TensorRecord
 from kqv.trace.update import UpdateRecord
 from kqv.trace.views.export import describe_pass, describe_tensor
-from kqv.trace.views.page.chosen import every_cell, starting_points, stored_cells
-from kqv.trace.views.page.numbers import Positions, numbers
-from kqv.trace.views.page.operands import made_from
+from kqv.trace.views.page.chosen import starting_points, stored_cells
+from kqv.trace.views.page.held import Held
+from kqv.trace.views.page.numbers import Positions, compact, numbers
 from kqv.trace.views.page.sentence import describe_texts
 from kqv.trace.views.page.shown import UPDATED_TOKENS, Shown, shown
 from kqv.trace.views.summary import Summary
@@ -21,32 +20,25 @@ if TYPE_CHECKING:
     from kqv.trace.trace import Trace
 
 
-FIELDS = {"forward": "value", "backward": "gradient", "update": "update"}
-"""Where a tensor's numbers of a phase stand."""
-
-MOST_CELLS = 300
+MOST_CELLS = 120
 """Of a model whose blocks are not all shown, so many explanations are stored at most."""
 
 
 def page_content(
     trace: Trace, command: str, most_cells: int, elements: int, word: str | None = None, everything: bool = False
 ) -> dict[str, Any]:
-    """All that the page embeds; with `everything` each of its numbers tells its arithmetic."""
+    """All that the page embeds: the numbers, the arithmetic of each with its index left open, and stored explanations
+    of some of those that take more numbers than the page holds."""
     with unseen():
         chosen = shown(trace, elements, word)
         words: list[list[str]] = []
         tensors = [_tensor(trace, record, chosen, words) for record in chosen.records]
         starts = starting_points(trace, chosen.records)
-        is_folded = chosen.whole != chosen.blocks
-        limit = min(most_cells, MOST_CELLS) if is_folded else most_cells
-        first = [cell for cell, _ in starts]
-        if everything:
-            first, limit = [*first, *every_cell(trace, chosen.records)], sys.maxsize
-        cells = stored_cells(trace, first, chosen.records, limit)
-        held = {(tensor["name"], field) for tensor in tensors for field in FIELDS.values() if _is_whole(tensor, field)}
-        for cell in cells.values():
-            for part in [cell, *cell["parts"]]:
-                part["from"] = [_without_value(trace, source, held) for source in part["from"]]
+        answers = Answers.of(trace, chosen.records).as_data()
+        remembered = _remembered(trace, answers, chosen)
+        held = Held.of(tensors, remembered, answers["others"])
+        limit = min(most_cells, MOST_CELLS) if chosen.whole != chosen.blocks else most_cells
+        cells = {} if held.is_all else stored_cells(trace, [cell for cell, _ in starts], chosen.records, limit, held)
         described = describe_pass(trace)
         described["updates"] = {name: update for name, update in described["updates"].items() if name in chosen.room}
         return {
@@ -59,24 +51,30 @@ def page_content(
             "blocks": {"all": chosen.blocks, "whole": chosen.whole},
             "words": words,
             "tensors": tensors,
+            "answers": answers,
+            "remembered": remembered,
             "cells": cells,
         }
 
 
-def _is_whole(tensor: dict[str, Any], field: str) -> bool:
-    """Whether the page holds all of a tensor's numbers."""
-    return tensor[field] is not None and tensor[field]["kept"] == tensor["sizes"]
+def _remembered(trace: Trace, answers: dict[str, Any], chosen: Shown) -> dict[str, Any]:
+    """What optimizers remembered, as far as the updates' arithmetic takes it, each in the room of its weight."""
+    found: dict[str, Any] = {}
+    for name in answers["others"]:
+        parameter = name.rpartition(".")[0]
+        update = trace.updates.get(parameter) or next(iter(trace.updates.values()), None)
+        tensor = None if update is None or name in trace else update.remembered(name)
+        if tensor is None:
+            continue
+        room, positions = chosen.room.get(parameter, 1), chosen.positions.get(parameter, {})
+        same = parameter in trace and tuple(tensor.shape) == trace[parameter].sizes
+        found[name] = compact(tensor, room, _updated(positions) if same else None)
+    return found
 
 
-def _without_value(trace: Trace, source: dict[str, Any], held: set[tuple[str, str]]) -> dict[str, Any]:
-    """A source of some arithmetic; its value only where the page does not hold that number already."""
-    try:
-        cell = trace.read(source["cell"])
-    except TraceError:  # what an optimizer remembers, a setting
-        return source
-    if (cell.name, FIELDS[cell.phase]) not in held:
-        return source
-    return {name: content for name, content in source.items() if name != "value"}
+def _updated(positions: Positions) -> Positions:
+    """The positions of a weight whose gradient and update are kept."""
+    return {axis: list(found)[:UPDATED_TOKENS] for axis, found in positions.items()}
 
 
 def _tensor(trace: Trace, record: TensorRecord, chosen: Shown, words: list[list[str]]) -> dict[str, Any]:
@@ -85,7 +83,7 @@ def _tensor(trace: Trace, record: TensorRecord, chosen: Shown, words: list[list[
     room, positions = chosen.room[record.name], chosen.positions[record.name]
     later, room_later = positions, chosen.later.get(record.name, room)  # of gradients and updates
     if record.kind != "activation" and positions:
-        later = {axis: list(found)[:UPDATED_TOKENS] for axis, found in positions.items()}
+        later = _updated(positions)
     described = describe_tensor(trace, record)
     described["axis labels"] = _shared(described["axis labels"], record, positions, words)
     return {
@@ -93,7 +91,6 @@ def _tensor(trace: Trace, record: TensorRecord, chosen: Shown, words: list[list[
         "value": None if value is None else numbers(value, room, positions),
         "gradient": None if gradient is None else numbers(gradient, room_later, later),
         "update": None if update is None else _update(update, room_later, later),
-        "made": None if value is None else made_from(record),
     }
 
 

@@ -108,8 +108,9 @@ class HeatMap {
   answerNote() {
     if (this.answersAll) return make("p", { class: "answers" }, "Each square tells its arithmetic.");
     const { tensor, phase } = this.numbers;
-    const some = Object.keys(DATA.cells).some((cell) => { const found = readCell(cell); return found && found.tensor === tensor && found.phase === phase; });
-    return make("p", { class: "answers some" }, some || canWorkOut(tensor) ? "Squares with a dot tell their arithmetic; the others are numbers only." : "Numbers only: their arithmetic is not on this page.");
+    const stored = Object.keys(DATA.cells).some((cell) => { const found = readCell(cell); return found && found.tensor === tensor && found.phase === phase; });
+    const first = tensor.sizes.map((_, axis) => this.numbers.positionAt(axis, 0));
+    return make("p", { class: "answers some" }, stored || this.answers(first) ? "Squares with a dot tell their arithmetic; the others are numbers only." : "Numbers only: their arithmetic takes numbers that are not on this page.");
   }
 
   cutNote() {

@@ -12,7 +12,8 @@ function goTo(cell) {
 
 function inspect(cell) {
   const found = readCell(cell);
-  const stored = DATA.cells[cell] ?? (found && workOut(found.tensor, found.phase, found.index));
+  const { told, missing } = found && !DATA.cells[cell] ? workOut(found.tensor, found.phase, found.index) : {};
+  const stored = told ?? DATA.cells[cell];
   const numbers = found && numbersOf(found.tensor, found.phase);
   const value = stored ? stored.value : numbers?.at(found.index);
   inspector.classList.remove("empty");
@@ -22,7 +23,7 @@ function inspect(cell) {
     make("h2", {}, ...breakable(cell)),
     value === undefined ? make("p", { class: "hint" }, "This page does not hold this number.") : make("p", { class: "value" }, number(value)),
     line("meaning", (stored?.meaning && foreign(stored.meaning)) || (found ? meaningOf(found.tensor, found.index) : "")),
-    ...(stored ? explained(stored) : unexplained(cell, found)),
+    ...(stored ? explained(stored) : unexplained(cell, found, missing)),
   );
   inspector.scrollTop = 0;
 }
@@ -105,13 +106,13 @@ function check(part) {
 }
 
 /** What can be said of a number whose arithmetic the page does not hold, and how to get it. */
-function unexplained(cell, found) {
+function unexplained(cell, found, missing) {
   const formulas = found ? { forward: [found.tensor.formula], backward: found.tensor["gradient formulas"].map(({ formula }) => formula), update: [found.tensor.update?.formula] }[found.phase].filter(Boolean) : [];
   const command = `${DATA.command} --cell '${cell}'`;
   const copy = make("button", { type: "button", class: "copy", onclick: () => navigator.clipboard?.writeText(command).then(() => { copy.textContent = "copied"; }) }, "copy");
   return [
     ...(formulas.length ? block("formula", ...formulas.map((formula) => make("p", { class: "formula" }, formula))) : []),
-    make("p", { class: "hint", style: "margin-top:.8rem" }, "The number is recorded, but its arithmetic is not on this page. This shows it:"),
+    make("p", { class: "hint", style: "margin-top:.8rem" }, `The number is recorded, but its arithmetic ${missing ? `takes ${missing} and more, which are` : "is"} not on this page. This shows it:`),
     make("pre", {}, foreign(command)),
     copy,
   ];

@@ -100,6 +100,21 @@ class Numbers {
     return this.data[position];
   }
 
+  /** The same by the position counted row by row. */
+  reader(position) {
+    return this.isCut ? this.at(this.unflattened(position)) : this.data[position];
+  }
+
+  unflattened(position) {
+    const { sizes } = this.tensor;
+    const index = new Array(sizes.length);
+    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+      index[axis] = position % sizes[axis];
+      position = Math.floor(position / sizes[axis]);
+    }
+    return index;
+  }
+
   cell(index) {
     return cellText(this.phase, this.tensor, index);
   }

@@ -6,8 +6,11 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from kqv.arithmetic import Array
 
 Positions = Mapping[int, Sequence[int]]
 """For some axes the positions that are kept, in their order."""
@@ -29,6 +32,23 @@ def numbers(tensor: Tensor, elements: int, positions: Positions | None = None) -
     if chosen:
         stored["at"] = {str(axis): found[: kept[axis]] for axis, found in chosen.items()}
     return stored
+
+
+def holds(stored: dict[str, Any], sizes: Sequence[int], flat: Array) -> bool:
+    """Whether all elements at these flat positions are kept."""
+    for axis, positions in enumerate(np.unravel_index(flat, tuple(sizes)) if sizes else ()):
+        chosen = stored.get("at", {}).get(str(axis))
+        if not np.isin(positions, chosen if chosen is not None else np.arange(stored["kept"][axis])).all():
+            return False
+    return True
+
+
+def compact(tensor: Tensor, elements: int, positions: Positions | None = None) -> dict[str, Any]:
+    """The same as `numbers`; of a tensor of one number again and again this number alone."""
+    flat = tensor.detach().reshape(-1)
+    if flat.numel() and bool((flat == flat[0]).all()):
+        return {"all": float(flat[0])}
+    return numbers(tensor, elements, positions)
 
 
 def kept_sizes(sizes: tuple[int, ...], elements: int) -> tuple[int, ...]:

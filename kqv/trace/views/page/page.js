@@ -144,8 +144,13 @@ function introduce() {
     `${DATA.everything ? "" : " Where a number cannot tell, it says so beforehand."} Blue is negative, orange positive, and the stronger, the further from zero.`,
   );
   const starts = document.getElementById("starts");
-  for (const { cell, words } of DATA.starts) starts.append(make("button", { type: "button", onclick: () => goTo(cell) }, make("small", {}, foreign(words)), make("code", {}, ...breakable(cell), ` = ${number(DATA.cells[cell]?.value ?? "?")}`)));
+  for (const { cell, words } of DATA.starts) starts.append(make("button", { type: "button", onclick: () => goTo(cell) }, make("small", {}, foreign(words)), make("code", {}, ...breakable(cell), ` = ${number(valueOf(cell) ?? "?")}`)));
   document.getElementById("foot").textContent = `Every number on this page is an element of a tensor that was recorded, or arithmetic with such elements. A square's colour shows the root of its size as a share of the largest (of attention weights the weight itself); struck-out squares are −∞ or no number.`;
+}
+
+function valueOf(cell) {
+  const found = readCell(cell);
+  return DATA.cells[cell]?.value ?? (found && numbersOf(found.tensor, found.phase)?.at(found.index));
 }
 
 function filter() {

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from kqv.errors import TraceError
+from kqv.trace.operands import named_ancestors
 from kqv.trace.records import CallRecord, TensorRecord
 from kqv.trace.trace import Trace
 from kqv.trace.views.attention import Attention, attended, attentions
 from kqv.trace.views.folding import block_of
 from kqv.trace.views.page.numbers import Positions, cap
 
-ROOM = 680_000
+ROOM = 700_000
 """About so many numbers go into one page; of each takes five and a third characters."""
 
-ROOM_FOR_ATTENTION = 300_000  # of these for the attention of the blocks that are shown whole
+ROOM_FOR_ATTENTION = 380_000  # of these for the attention of the blocks that are shown whole
 ROOM_FOR_MAPS = 160_000  # for the weights of the other blocks, and the scores that they were made from
 ROOM_FOR_WEIGHTS = 100_000  # for all weights of a Transformer, with gradients and updates
 ROOM_FOR_LAYERS = 300_000  # for those of another model
@@ -162,6 +164,20 @@ def _keep_attention(trace: Trace, found: Shown) -> None:
                 last = {axis: range(size - max(1, size * room // total), size)}
             found.keep(record, room, last)
             found.later[record.name] = max(1024, (room - total) // len(members))
+        for record in _taken_by(members, module):
+            if record.tensor.numel() <= room // 4:
+                found.keep(record, record.tensor.numel())
+                found.later[record.name] = 1024
+
+
+def _taken_by(members: list[TensorRecord], module: str) -> Iterator[TensorRecord]:
+    """The other tensors of a module that its attention's tensors were computed from."""
+    for member in members:
+        producer = member.producer
+        for given in producer.inputs if isinstance(producer, CallRecord) else []:
+            for record in named_ancestors(given) if given is not None else []:
+                if record.path == module and record.kind == "activation" and record.readable_value is not None:
+                    yield record
 
 
 def _keep_maps(found: Shown, strongest: list[Attention]) -> None:
