@@ -51,12 +51,7 @@ def assemble(config: Mapping[str, Any], source: Source, tokenizer: Tokenizer | N
     Rows of the table of tokens past the tokenizer's last one are padding, and left out.
     Raises `DataError` that says what is missing, damaged, of another shape, or not to be had here.
     """
-    with said_of(source):
-        family = family_in(config).name
-        vocab, architecture = architecture_in(config)
-    check_blocks(architecture.blocks, source)
-    if architecture.tied and _has_own_head(source, family):
-        architecture = replace(architecture, tied=False)
+    family, vocab, architecture = _outline(config, source)
     with said_of(source):
         model = _without_numbers(vocab, architecture)
     tensors = read_tensors(source, family, model)
@@ -65,6 +60,24 @@ def assemble(config: Mapping[str, Any], source: Source, tokenizer: Tokenizer | N
         model = _without_numbers(tokenizer.size, architecture)
     model.load_state_dict(tensors, assign=True)
     return model.eval()
+
+
+def outline_of(config: Mapping[str, Any], source: Source, tokenizer: Tokenizer | None) -> tuple[int, Architecture]:
+    """How many tokens a model knows, and what it is composed of, without its weights. Raises `DataError`."""
+    _, vocab, architecture = _outline(config, source)
+    return (vocab if tokenizer is None else tokenizer.size), architecture
+
+
+def _outline(config: Mapping[str, Any], source: Source) -> tuple[str, int, Architecture]:
+    """The name of its family, the rows of its table of tokens, and what it is composed of; weights are read only where
+    two have to be compared. Raises `DataError` as `assemble`."""
+    with said_of(source):
+        family = family_in(config).name
+        vocab, architecture = architecture_in(config)
+    check_blocks(architecture.blocks, source)
+    if architecture.tied and _has_own_head(source, family):
+        architecture = replace(architecture, tied=False)
+    return family, vocab, architecture
 
 
 @contextmanager

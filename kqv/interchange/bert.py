@@ -43,9 +43,7 @@ def read(folder: str | Path) -> tuple[BERT, WordPieces]:
     """
     folder = Path(folder)
     source = TensorFiles(folder, CONFIG)
-    with said_of(source):
-        vocab, types, architecture = architecture_in(read_json(folder / CONFIG))
-    check_blocks(architecture.blocks, source)
+    vocab, types, architecture = _described(source, folder)
     with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
         model = BERT(vocab, architecture, types)
     tokenizer = read_tokenizer(folder)
@@ -56,6 +54,19 @@ def read(folder: str | Path) -> tuple[BERT, WordPieces]:
         )
     model.load_state_dict(read_tensors(source, FAMILY.name, model), assign=True)
     return model.eval(), tokenizer
+
+
+def outline(folder: str | Path) -> tuple[int, int, Architecture]:
+    """How many tokens and types such a model knows, and what it is composed of; no weights are read. Raises `Error` as
+    `read`."""
+    return _described(TensorFiles(Path(folder), CONFIG), Path(folder))
+
+
+def _described(source: TensorFiles, folder: Path) -> tuple[int, int, Architecture]:
+    with said_of(source):
+        vocab, types, architecture = architecture_in(read_json(folder / CONFIG))
+    check_blocks(architecture.blocks, source)
+    return vocab, types, architecture
 
 
 def architecture_in(config: Mapping[str, Any]) -> tuple[int, int, Architecture]:

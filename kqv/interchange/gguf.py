@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kqv.data.text.tokenizers import Tokenizer
 from kqv.errors import DataError
-from kqv.interchange.assembly import assemble
+from kqv.interchange.assembly import assemble, outline_of
 from kqv.interchange.gguf_config import config_in
 from kqv.interchange.gguf_file import MAGIC, opened
 from kqv.interchange.gguf_tensors import TABLE, GGUFTensors, is_tied
 from kqv.interchange.gguf_tokenizer import tokenizer_in
+from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 from kqv.visible import visible
 
@@ -35,14 +39,28 @@ def read(path: str | Path) -> tuple[GPT, Tokenizer | None]:
     Weights are dequantised to float32; the model is in evaluation mode.
     Raises `DataError` that says what is missing, damaged, of another shape, or not to be had here.
     """
+    with _said_visibly():
+        config, tensors, tokenizer = _described(Path(path))
+        return assemble(config, tensors, tokenizer), tokenizer
+
+
+def outline(path: str | Path) -> tuple[int, Architecture]:
+    """How many tokens such a model knows, and what it is composed of; no weights are read. Raises `DataError`."""
+    with _said_visibly():
+        return outline_of(*_described(Path(path)))
+
+
+@contextmanager
+def _said_visibly() -> Iterator[None]:
+    """Errors may name keys, tokens and tensors, which somebody else has chosen."""
     try:
-        return _read(Path(path))
-    except DataError as failure:  # it may name keys, tokens and tensors, which somebody else has chosen
+        yield
+    except DataError as failure:
         text = visible(str(failure))
         raise DataError(text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]} …") from None
 
 
-def _read(path: Path) -> tuple[GPT, Tokenizer | None]:
+def _described(path: Path) -> tuple[dict[str, Any], GGUFTensors, Tokenizer | None]:
     file = opened(path)
     table = file.extents.get(TABLE)
     if table is None:
@@ -54,4 +72,4 @@ def _read(path: Path) -> tuple[GPT, Tokenizer | None]:
         raise DataError(f"{path}: {failure}") from None
     heads = config.get("num_attention_heads", 1)
     tensors = GGUFTensors(file, config["model_type"], heads, config.get("num_key_value_heads") or heads)
-    return assemble(config, tensors, tokenizer), tokenizer
+    return config, tensors, tokenizer

@@ -13,10 +13,11 @@ from kqv.data.text.tokenizers import FILE, Tokenizer
 from kqv.files import write_json
 from kqv.files.folder import written_folder
 from kqv.interchange import library_tokenizer
-from kqv.interchange.assembly import assemble
+from kqv.interchange.assembly import assemble, outline_of
 from kqv.interchange.configs import config_of
 from kqv.interchange.tensor_files import WHOLE, TensorFiles, read_json
 from kqv.interchange.tensor_names import PREFIXES, entries
+from kqv.models.architecture import Architecture
 from kqv.models.families import family_of
 from kqv.models.gpt import GPT
 from kqv.tensors import weights_of, write_tensors
@@ -42,6 +43,13 @@ def read(folder: str | Path) -> tuple[GPT, Tokenizer | None]:
     config = read_json(folder / CONFIG)
     tokenizer = library_tokenizer.load(folder)
     return assemble(config, TensorFiles(folder, CONFIG), tokenizer), tokenizer
+
+
+def outline(folder: str | Path) -> tuple[int, Architecture]:
+    """How many tokens such a model knows, and what it is composed of; no weights are read. Raises `DataError`."""
+    folder = Path(folder)
+    config = read_json(folder / CONFIG)
+    return outline_of(config, TensorFiles(folder, CONFIG), library_tokenizer.load(folder))
 
 
 def write(model: GPT, tokenizer: Tokenizer | None, folder: str | Path) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from evaluating import assert_page_tells_the_same, chosen_cells, needs_node
 
 import kqv
 from kqv.errors import Error
@@ -85,22 +86,18 @@ def test_numbers_of_a_trace_can_be_told(tiny: Trained) -> None:
             assert all(trace.explain(cell).agrees for cell in cells), record.name
 
 
-def test_the_page_holds_every_number_with_its_arithmetic(tiny: Trained) -> None:
+@needs_node
+def test_the_page_holds_every_number_and_explains_it(tiny: Trained, tmp_path: Path) -> None:
     from kqv.trace.views.page.content import page_content
-    from kqv.trace.views.page.operands import made_from
 
     trace = system_named("adder").trace(run_source(tiny.run), TraceAsked("3+9"), Watcher()).trace
     content = page_content(trace, "kqv trace", 5, 65_536, everything=True)
     assert content["everything"] is True
     for tensor in content["tensors"]:
-        record = trace[tensor["name"]]
-        phases = [("value", "forward")] * (made_from(record) is None)
-        phases += [(name, phase) for name, phase in (("gradient", "backward"), ("update", "update")) if tensor[name]]
-        for name, phase in phases:
-            assert tensor[name]["kept"] == list(record.sizes)
-            for position in range(record.tensor.numel()):
-                cell = str(record.cell_at(position, phase))
-                assert content["cells"][cell]["agrees"], cell
+        for name in ("value", "gradient", "update"):
+            assert tensor[name] is None or tensor[name]["kept"] == list(trace[tensor["name"]].sizes)
+    assert content["answers"]["unknown"] == content["cells"] == {}
+    assert_page_tells_the_same([(trace, list(chosen_cells(trace, 6)))], tmp_path)
 
 
 def test_the_first_held_out_sum_is_traced_unless_one_is_given(trained: Trained) -> None:
