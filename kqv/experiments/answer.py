@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,7 @@ def results_of(folder: Folder, question: Question, settled: Settled) -> tuple[Me
     if missing:
         raise Error(f"{missing} runs in {folder.path} are not finished; finish them: kqv compare {folder.path}")
     whole = {label: tuple(one for one in found if one is not None) for label, found in outcomes.items()}
-    measure = Measure(_score_name(question, settled, whole))
+    measure = measure_of(question, settled, whole)
     scores = {
         label: tuple(None if one.diverged else one.scores[measure.name] for one in found)
         for label, found in whole.items()
@@ -175,13 +176,14 @@ def results_of(folder: Folder, question: Question, settled: Settled) -> tuple[Me
     return measure, results
 
 
-def _score_name(question: Question, settled: Settled, outcomes: dict[str, tuple[Outcome, ...]]) -> str:
+def measure_of(question: Question, settled: Settled, outcomes: Mapping[str, Sequence[Outcome]]) -> Measure:
+    """What decides: the question's score or the system's own; `Error` for one that the evaluation does not give."""
     known = next((one.scores for found in outcomes.values() for one in found if one.scores), {})
     system = system_named(question.system)
     name = question.score or system.score(recipe_of(settled, settled.variants[0], system))
     if known and name not in known:
         raise Error(f"the evaluation gives no score {name!r}; choose one of: {', '.join(known)}")
-    return name
+    return Measure(name)
 
 
 def _pairs(baseline: tuple[float | None, ...], variant: tuple[float | None, ...]) -> Pairs:

@@ -8,7 +8,7 @@ from pathlib import Path
 from kqv.experiments.answer import Answer
 from kqv.experiments.curves import curves_of
 from kqv.experiments.measures import PERCENT, Measure
-from kqv.experiments.question import Panel
+from kqv.experiments.question import Panel, Question
 from kqv.plots.compared_attention import Maps, comparable, plot_compared_attention
 from kqv.plots.curves import Curves, Part, by_measurement, by_variant, plot_curves
 from kqv.trace.trace import Trace
@@ -18,14 +18,14 @@ from kqv.training.run import Run
 ENDINGS = (".svg", ".png")
 
 
-def panels_of(answer: Answer) -> tuple[Panel, ...]:
+def panels_of(question: Question, measure: Measure) -> tuple[Panel, ...]:
     """What is drawn: what the question says, else the score that decides, and the loss."""
-    if answer.question.panels:
-        return answer.question.panels
+    if question.panels:
+        return question.panels
     loss = Panel(title="Loss: validation set, batches (dashed)", keys=("validation_loss", "loss"), unit="nats")
-    if answer.measure.name == "loss":
+    if measure.name == "loss":
         return (loss,)
-    name = answer.measure.name
+    name = measure.name
     unit = "accuracy" if name in PERCENT else Measure(name).unit
     return (Panel(title=Measure(name).title.removesuffix(", %"), keys=(f"validation_{name}",), unit=unit), loss)
 
@@ -35,7 +35,7 @@ def plot_answer(answer: Answer, folder: Path, also: Path | None = None) -> list[
     variants = [
         (result.label, [curves_of(Run(path), result.label) for path in result.runs]) for result in answer.results
     ]
-    parts = [part for panel in panels_of(answer) for part in _parts(panel, variants) if any(_points(part))]
+    parts = parts_of(panels_of(answer.question, answer.measure), variants)
     if not parts:
         return []
     question = answer.question
@@ -48,8 +48,10 @@ def plot_answer(answer: Answer, folder: Path, also: Path | None = None) -> list[
     return written
 
 
-def _points(part: Part) -> list[int]:
-    return [len(line.epochs) for line in part.lines]
+def parts_of(panels: Sequence[Panel], variants: Sequence[tuple[str, Sequence[Curves]]]) -> list[Part]:
+    """The parts of the figure of variants with their runs; without those for which nothing was measured."""
+    found = [part for panel in panels for part in _parts(panel, variants)]
+    return [part for part in found if any(line.epochs for line in part.lines)]
 
 
 def _parts(panel: Panel, variants: Sequence[tuple[str, Sequence[Curves]]]) -> list[Part]:

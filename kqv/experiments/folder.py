@@ -120,20 +120,26 @@ class Folder:
     def _outcome_file(self, variant: Variant, seed: int) -> Path:
         return self.path / SCORES / f"{variant.slug}-{seed}.json"
 
+    @property
+    def answer(self) -> dict[str, Any] | None:
+        """The answer that was written; None before that."""
+        path = self.path / ANSWER
+        return read_json(path) if path.is_file() else None
+
     def keep_answer(self, content: dict[str, Any]) -> None:
         """Write the answer beside its runs."""
         write_json(self.path / ANSWER, content)
 
 
-def folder_for(question: Question, out: Path | None) -> Folder:
+def folder_for(question: Question, out: Path | None, runs: Path = RUNS) -> Folder:
     """The folder that is asked for; else the one in `runs` that has this question already, or a new one there."""
     if out is not None:
         return Folder(out)
-    for path in sorted(RUNS.glob(f"{question.folder_name}-*")):
+    for path in sorted(runs.glob(f"{question.folder_name}-*")):
         folder = Folder(path)
         if folder.has_question and folder.question.same_as(question):
             return folder
-    return Folder(new_path(question.folder_name))
+    return Folder(new_path(question.folder_name, runs))
 
 
 def recipe_of(settled: Settled, variant: Variant, system: System) -> Any:

@@ -20,7 +20,9 @@ from kqv.data.text.tokens import Advance
 from kqv.errors import Error
 from kqv.evaluation.pictures import PictureEvaluation
 from kqv.systems.changes import Changes
+from kqv.systems.sketch import Sketch
 from kqv.systems.source import ModelSource
+from kqv.systems.writing import Tell, Writing
 from kqv.trace.trace import Trace
 from kqv.training.distributed import Group
 from kqv.training.launch import Prepared
@@ -150,16 +152,21 @@ class Kind:
 
     `load(source, best)`: a trained model. `trace(source, asked, watcher)`, `evaluate(source, asked, watcher)`: as their
     commands. `why(loaded, text, label)`: a loaded model to be asked why, on a text and, where it translates, a right
-    translation; None where it reads no text. `searches`: whether what a model says is searched for, with beams;
-    `compares`: whether two texts can be compared; `joins`: whether several models can be scored together, as an
-    ensemble.
+    translation; None where it reads no text. `read(source, loaded, asked)`: `trace` with a loaded model, whose weights
+    the update changes; None where it reads no text. `write(loaded, text, how, tell)`: what it writes after a text, or
+    as its translation; None where it writes none. `sketch(source)`: the model by its sizes; no weights are read.
+    `searches`: whether what a model says is searched for, with beams; `compares`: whether two texts can be compared;
+    `joins`: whether several models can be scored together, as an ensemble.
     """
 
     name: str
     load: Callable[[ModelSource, bool], Any]
     trace: Callable[[ModelSource, TraceAsked, Watcher], Traced]
     evaluate: Callable[[ModelSource, EvaluationAsked, Watcher], Evaluated]
+    sketch: Callable[[ModelSource], Sketch]
     why: Callable[[Any, str, str | None], Why] | None = None
+    read: Callable[[ModelSource, Any, TraceAsked], Traced] | None = None
+    write: Callable[[Any, str, Writing, Tell], str] | None = None
     searches: bool = False
     compares: bool = False
     joins: bool = False
@@ -169,20 +176,24 @@ class Kind:
 class System(Kind):
     """One of the systems: a kind of models that is trained here.
 
-    `unit`: what it learns from, for speeds. `plan(asked, group, watcher)`: a new training; `resume(run, data, group,
+    `unit`: what it learns from, for speeds. `changed(recipe, changes)`: the recipe with what is wanted other than it
+    has it; `Error` for what cannot be. `plan(asked, group, watcher)`: a new training; `resume(run, data, group,
     watcher)`: what prepares one that stopped, with its data where it is now. `epoch(run)`: in how many steps the run
     sees each example once. `next_steps(path)`: what can be done with a run, as commands by what they are for.
-    `score(recipe)`: the name of the score that decides which of two models is better.
+    `score(recipe)`: the name of the score that decides which of two models is better. `sketch_recipe(recipe)`: the
+    model that a recipe will make, by its sizes.
     """
 
     unit: str
     recipe: type[Recipe]
     recipes: Mapping[str, Callable[[], Recipe]]
+    changed: Callable[[Any, Changes], Recipe]
     plan: Callable[[Asked, Group, Watcher], Planned]
     resume: Callable[[Run, str | None, Group, Watcher], Callable[[Recipe], Prepared]]
     epoch: Callable[[Run], float]
     next_steps: Callable[[Path], dict[str, str]]
     score: Callable[[Recipe], str]
+    sketch_recipe: Callable[[Recipe], Sketch]
 
     def recipe_named(self, name: str | None) -> Recipe:
         """A recipe by name, the default one without; `Error` that lists the names for one that does not exist."""

@@ -52,7 +52,7 @@ def begin(
     """
     planned = system.plan(asked, group, watcher)
     if out is None:
-        out = new_path(_run_name(system, planned.recipe)) if group.is_first else Path()
+        out = new_path(run_name(system, planned.recipe)) if group.is_first else Path()
     run, trainer = launch.start(
         planned.prepare, out, group, minutes=planned.minutes, weights_from=planned.weights_from, listener=listener,
         checkpoint_seconds=checkpoint_seconds,
@@ -107,7 +107,7 @@ def train(
         return Trained(run, trainer.train())
 
 
-def _run_name(system: System, recipe: Recipe) -> str:
+def run_name(system: System, recipe: Recipe) -> str:
     """`digits`, or with data that is not the recipe's own `digits-mnist`, `digits-my-pictures`."""
     own = system.recipes[recipe.name]().data.name if recipe.name in system.recipes else ""
     if recipe.data.name == own:

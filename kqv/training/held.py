@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from kqv.errors import Error, RunError
 from kqv.files import json_text, make_folder
@@ -14,6 +15,9 @@ from kqv.tensors import Tensors, write_tensors
 from kqv.training.checkpoint import Checkpoint
 from kqv.training.lines import Line, measurement, sample, written
 from kqv.training.run import BEST, CHECKPOINT, CONFIG, MADE, METRICS, MODEL, SAMPLES, TEACHER, UNFINISHED, Config, Run
+
+LOOKING = (0.005, 0.02, 0.05)
+"""Seconds to wait for those who only look whether a run is trained."""
 
 
 class HeldRun:
@@ -138,14 +142,24 @@ def made(run: Run, config: Config) -> Iterator[HeldRun]:
             directory.remove(marker)
 
 
+def _lock(directory: Directory) -> None:
+    """Lock it; after a moment's patience, since who only looks whether it is trained holds it for as long."""
+    for wait in LOOKING:
+        with suppress(LockedError):
+            directory.lock()
+            return
+        time.sleep(wait)
+    try:
+        directory.lock()
+    except LockedError:
+        raise RunError(f"another process is training {directory.path}; wait for it, or stop it") from None
+
+
 @contextmanager
 def _locked(run: Run) -> Iterator[Directory]:
     directory = Directory(run.path)
     try:
-        try:
-            directory.lock()
-        except LockedError:
-            raise RunError(f"another process is training {run.path}; wait for it, or stop it") from None
+        _lock(directory)
         yield directory
     finally:
         directory.close()

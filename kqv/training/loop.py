@@ -248,6 +248,7 @@ class Trainer:
         In this order a kill between the two leaves weights that are newer than the checkpoint, and resuming writes them
         again. `Diverged` when weights or losses are NaN or infinite: such a state is never saved.
         """
+        began = time.monotonic()
         own, weights, average = self.average.own, self.average.weights, self.average.state()
         optimizer = self.optimizer.state()
         losses = torch.stack(self._losses) if self._losses else torch.empty(0)
@@ -265,7 +266,7 @@ class Trainer:
                     ),
                     own, optimizer, random, losses, task, average,
                 ))  # fmt: skip
-        self.storage.note_saved(self.step)
+        self.storage.note_saved(self.step, began)
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Put back weights, optimizer, random generators and counters where the run's checkpoint left them.

@@ -11,6 +11,9 @@ from kqv.training.held import HeldRun, held
 from kqv.training.run import Run
 from kqv.training.stops import Lost, Stopped, Unsaved
 
+REST = 19
+"""Saving is followed by so many times its own duration before a state is saved again."""
+
 
 class Storage:
     """A run's files for the time of a training, and which step's state is saved in them; `every` so many seconds a
@@ -20,22 +23,25 @@ class Storage:
         self.run, self.every = run, every
         self.saved = 0
         self.saved_at = 0.0
+        self.took = 0.0
         self.identity: str | None = None
         self._files: HeldRun | None = None
 
     @property
     def due_at(self) -> float:
-        """When the state is to be saved again, by the clock `time.monotonic`."""
-        return self.saved_at + self.every
+        """When the state is to be saved again, by the clock `time.monotonic`: not so soon that saving would take more
+        than a twentieth of the time, unless each step is to be saved."""
+        return self.saved_at + (max(self.every, REST * self.took) if self.every else 0)
 
     @property
     def is_due(self) -> bool:
         """Whether it is time to save."""
         return time.monotonic() >= self.due_at
 
-    def note_saved(self, step: int) -> None:
-        """The state of a step was saved just now."""
+    def note_saved(self, step: int, began: float) -> None:
+        """The state of a step was saved just now; that `began` by the clock `time.monotonic`."""
         self.saved, self.saved_at = step, time.monotonic()
+        self.took = self.saved_at - began
 
     @contextmanager
     def holding(self) -> Iterator[None]:

@@ -25,6 +25,9 @@ from kqv.why.targets import Target, find_target, targets_of
 from kqv.why.tested import Tested
 from kqv.why.token import TokenSplit, Word, logits_at, split_token
 
+Where = str | int
+"""A word of a text, of several occurrences the last or by number (`it#1`), or the position where it stands."""
+
 
 class Why:
     """One pass of a model, and why its numbers are what they are.
@@ -59,7 +62,7 @@ class Why:
         """The parts that can be changed, in words."""
         return [target.part.words for target in targets_of(self.passage.model)]
 
-    def score(self, cell: str, against: str | None = None) -> ScoreSplit:
+    def score(self, cell: str, against: Where | None = None) -> ScoreSplit:
         """An attention score, split into part at the query × part at the key; words stand for positions.
 
         `against`: a word whose score with the same query is taken off, to see why the head looks there rather than at
@@ -72,16 +75,16 @@ class Why:
         if against is None:
             return split_score(self.trace, read)
         words = self.passage.words(cell.rpartition(".")[0], "key")
-        return split_score(self.trace, read, find_word(words, against)[-1])
+        return split_score(self.trace, read, _position(words, against))
 
-    def score_and_weight(self, cell: str, against: str | None = None) -> dict[str, float]:
+    def score_and_weight(self, cell: str, against: Where | None = None) -> dict[str, float]:
         """The score at a cell, of any kind, and the weight that it became; less those of another key."""
         read = self.trace.read(cell)
         found = self._score_and_weight(read)
         if against is None:
             return found
         words = self.passage.words(read.name.rpartition(".")[0], "key")
-        other = self._score_and_weight(replace(read, index=(*read.index[:-1], find_word(words, against)[-1])))
+        other = self._score_and_weight(replace(read, index=(*read.index[:-1], _position(words, against))))
         return {name: found[name] - other[name] for name in found}
 
     def _score_and_weight(self, read: Cell) -> dict[str, float]:
@@ -89,14 +92,14 @@ class Why:
         return {"score": asked.value, "weight": asked.weight}
 
     def logit_and_probability(
-        self, token: Word, after: str | None = None, against: Word | None = None
+        self, token: Word, after: Where | None = None, against: Word | None = None
     ) -> dict[str, float]:
         """A token's logit after a word, and its probability; with `against` the difference of two logits."""
         logits = logits_at(self.trace, self._after(after))
         value = float(logits[token.id]) - (0.0 if against is None else float(logits[against.id]))
         return {"logit": value, "probability": float(torch.softmax(logits, -1)[token.id])}
 
-    def test_score(self, cell: str, against: str | None = None, most: int = 8) -> list[Tested]:
+    def test_score(self, cell: str, against: Where | None = None, most: int = 8) -> list[Tested]:
         """The parts with the largest terms in a score: what the split says of each, and the score of the pass without
         it at any position. Raises `Error` as `score`."""
 
@@ -106,8 +109,9 @@ class Why:
         return self._tested(self.score(cell, against).of_part, measured, most)
 
     def test_token(
-        self, word: str | None = None, after: str | None = None, against: str | None = None, most: int = 8
-    ) -> list[Tested]:
+        self, word: str | Word | None = None, after: Where | None = None, against: str | Word | None = None,
+        most: int = 8,
+    ) -> list[Tested]:  # fmt: skip
         """The parts that wrote most towards a token: what the split says of each, and the logit of the pass without it
         at any position. Raises `Error` as `token`."""
         token, other = self.word(word, after), None if against is None else self.word(against, after)
@@ -127,7 +131,7 @@ class Why:
             for part, value in chosen
         ]
 
-    def strongest(self, query: str, key: str) -> list[Looked]:
+    def strongest(self, query: Where, key: Where) -> list[Looked]:
         """Every head in which the query can see the key, by weight, the strongest first.
 
         Raises `TraceError` where the words do not stand in the texts of any attention.
@@ -141,19 +145,21 @@ class Why:
         ]
         return sorted(found, key=lambda row: -row.weight)
 
-    def _between(self, query: str, key: str) -> list[tuple[Any, int, int]]:
+    def _between(self, query: Where, key: Where) -> list[tuple[Any, int, int]]:
         """The attentions in which both words stand, with their positions."""
         failure, found = None, []
         for one in attentions(self.trace):
             try:
-                found.append((one, find_word(one.queries, query)[-1], find_word(one.keys, key)[-1]))
+                found.append((one, _position(one.queries, query), _position(one.keys, key)))
             except TraceError as missing:
                 failure = failure or missing
         if not found:
             raise failure or TraceError("the model has no attention whose weights were recorded")
         return found
 
-    def token(self, word: str | None = None, after: str | None = None, against: str | None = None) -> TokenSplit:
+    def token(
+        self, word: str | Word | None = None, after: Where | None = None, against: str | Word | None = None
+    ) -> TokenSplit:
         """The logit of a token after a word of the text (by default the last), split into what each part wrote.
 
         Without a `word` the likeliest token; with `against` the difference to that token's logit. Of several tokens
@@ -165,12 +171,14 @@ class Why:
         chosen, other = self.word(word, after), None if against is None else self.word(against, after)
         return split_token(self.trace, position, readable(words[position]), chosen, other)
 
-    def _after(self, word: str | None) -> int:
+    def _after(self, word: Where | None) -> int:
         words = self.passage.words("", "position")
-        return len(words) - 1 if word is None else find_word(words, word)[-1]
+        return len(words) - 1 if word is None else _position(words, word)
 
-    def word(self, word: str | None = None, after: str | None = None) -> Word:
+    def word(self, word: str | Word | None = None, after: Where | None = None) -> Word:
         """The token of the vocabulary that a word means, as in `token`."""
+        if isinstance(word, Word):
+            return word
         logits, vocabulary = logits_at(self.trace, self._after(after)), self.passage.vocabulary
         assert vocabulary is not None
         if word is None:
@@ -210,7 +218,14 @@ class Why:
         target = find_target(self.passage.model, part)
         return self.with_change(taken_from(target, self.passage.another(text), text, self._at(target, at)))
 
-    def hidden(self, query: str, key: str, part: str | None = None) -> Why:
+    def token_of(self, token: int) -> Word:
+        """A token of the vocabulary by its id. Raises `Error` where it has none."""
+        vocabulary = self.passage.vocabulary
+        if vocabulary is None or not 0 <= token < vocabulary.size:
+            raise Error(f"there is no token {token} in what the model predicts")
+        return Word(token, readable(vocabulary.token_text(token)))
+
+    def hidden(self, query: Where, key: Where, part: str | None = None) -> Why:
         """The pass in which a query does not see a key: in no attention, or not in one `part`, an attention or a head.
 
         Raises `Error` where it does not see it anyway.
@@ -225,7 +240,10 @@ class Why:
         ]
         if not any(float(one.weights[:, pair.query, pair.key].sum()) for one, pair in between):
             raise Error(f"{query!r} does not see {key!r}{where or ' in any attention'}, so there is nothing to hide")
-        words = f"with “{key}” hidden from “{query}”{where}"
+        first, pair = between[0]
+        shown = readable(first.queries[pair.query]), readable(first.keys[pair.key])
+        asks, asked = (said if isinstance(said, str) else word for said, word in zip((query, key), shown, strict=True))
+        words = f"with “{asked}” hidden from “{asks}”{where}"
         return self.with_change(Hidden(tuple(pair for _, pair in between), words))
 
     def with_change(self, change: Change) -> Why:
@@ -237,3 +255,12 @@ class Why:
         if word is None:
             return None
         return At(word, tuple(find_word(self.passage.words(target.path, "position"), word)))
+
+
+def _position(words: Sequence[str], word: Where) -> int:
+    """Where a word stands. Raises `TraceError` where it does not, or for a position that the text lacks."""
+    if isinstance(word, str):
+        return find_word(words, word)[-1]
+    if not 0 <= word < len(words):
+        raise TraceError(f"there is no position {word} in a text of {len(words)} tokens")
+    return word

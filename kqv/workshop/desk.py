@@ -39,14 +39,14 @@ def reset(folder: Path, name: str) -> tuple[Path, Path | None]:
     path = file_of(folder, name)
     kept = None
     if os.path.lexists(path):
-        kept = _kept(path)
+        kept = set_aside(path)
     else:
         make_folder(folder)
     write_text(path, template(exercise(name), option(folder)))
     return path, kept
 
 
-def _kept(path: Path) -> Path:
+def set_aside(path: Path) -> Path:
     """Move a file to the first free of NAME.old.py, NAME.old-2.py, …, and give its new path."""
     number = 1
     while os.path.lexists(old := path.with_name(f"{path.stem}.old{f'-{number}' if number > 1 else ''}.py")):

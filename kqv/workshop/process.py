@@ -56,9 +56,11 @@ class Ended:
 
 
 def run(
-    words: list[str], folder: Path, limits: Limits, request: Event, heard: Callable[[Event], None] | None = None
-) -> Ended:
-    """Run `python -m words…` in `folder` with a request, and collect its events; `heard` is told each as it comes."""
+    words: list[str], folder: Path, limits: Limits, request: Event, heard: Callable[[Event], None] | None = None,
+    wanted: Callable[[], bool] = lambda: True,
+) -> Ended:  # fmt: skip
+    """Run `python -m words…` in `folder` with a request, and collect its events; `heard` is told each as it comes, and
+    the process is stopped as soon as it is no longer `wanted`."""
     with tempfile.TemporaryDirectory(prefix="kqv-") as temporary:
         asked, told = Path(temporary, "request.json"), Path(temporary, "events.jsonl")
         asked.write_text(json.dumps(request, allow_nan=False), encoding="utf-8")
@@ -66,7 +68,7 @@ def run(
         process = _begin([sys.executable, "-P", "-m", *words, str(asked), str(told)], folder)
         try:
             with told.open("rb") as events:
-                ended = _Watch(process, limits, events, heard).until_the_end()
+                ended = _Watch(process, limits, events, heard, wanted).until_the_end()
             with suppress(OSError):
                 ended.trace = trace_file(told).read_text(encoding="utf-8", errors="replace")
             return ended
@@ -97,9 +99,10 @@ class _Watch:
     """Looks at a process until it ends or goes beyond a limit."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], limits: Limits, events: IO[bytes], heard: Callable[[Event], None] | None
-    ) -> None:
-        self.process, self.limits, self.heard = process, limits, heard
+        self, process: subprocess.Popen[bytes], limits: Limits, events: IO[bytes],
+        heard: Callable[[Event], None] | None, wanted: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self.process, self.limits, self.heard, self.wanted = process, limits, heard, wanted
         self.file, self.half = events, b""
         self.ended, self.done = Ended(), False
         self.kept, self.size = bytearray(), 0
@@ -132,6 +135,8 @@ class _Watch:
 
     def _beyond(self) -> str:
         limits = self.limits
+        if not self.wanted():
+            return "you stopped it"
         if time.monotonic() > self.deadline and not self.started:
             return f"it did not start within {_START:g} s: is the machine very busy? Try again"
         if time.monotonic() > self.deadline:

@@ -31,13 +31,15 @@ class Trained:
 def train(
     name: str, file: Path, data: str | None = None, epochs: int | None = None,
     heard: Callable[[dict[str, Any]], None] | None = None, limits: Limits | None = None,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> Trained:  # fmt: skip
-    """Train on `data` (None: the embedded digits) with the learner's functions; `heard` is told every event.
+    """Train on `data` (None: the embedded digits) with the learner's functions; `heard` is told every event, and the
+    training is stopped when it is no longer `wanted`.
 
     Raises `Error` where the learner's code fails in the training, or the data cannot be read.
     """
     request = {"do": "train", "exercise": name, "file": str(file.resolve()), "data": data, "epochs": epochs}
-    ended = run([WORKER], Path.cwd(), limits or (LIMITS if data is None else LARGE), request, heard)
+    ended = run([WORKER], Path.cwd(), limits or (LIMITS if data is None else LARGE), request, heard, wanted)
     told: dict[str, Any] = {}
     for event in ended.events:
         if "error" in event:

@@ -9,7 +9,7 @@ import torch
 from small_passages import WORDS, bert, gpt, translator
 from torch import Tensor
 
-from kqv.errors import Error
+from kqv.errors import Error, TraceError
 from kqv.why.passage import Passage
 from kqv.why.why import Why
 
@@ -159,3 +159,17 @@ def test_a_part_that_does_not_exist_is_refused_with_those_that_do(why: Why) -> N
     assert "positions" in Why(gpt("gpt2")).parts()
     assert len(Why(bert()).parts()) == 3 + 3 * 6
     assert WORDS[0] not in why.parts()
+
+
+def test_positions_stand_for_words_and_ids_for_tokens() -> None:
+    why = Why(gpt("gpt2"))
+    assert torch.equal(why.token(why.token_of(2), 3).terms, why.token("came", "out").terms)
+    cell = "blocks.1.attention.scores[0,2,5,1]"
+    assert torch.equal(why.score(cell, 0).terms, why.score(cell, "the").terms)
+    one, other = why.hidden(5, 1), why.hidden("it", "pizza")
+    assert one.words == other.words
+    assert one.score_and_weight(cell) == other.score_and_weight(cell)
+    with pytest.raises(TraceError, match="no position 8"):
+        why.token(None, 8)
+    with pytest.raises(Error, match="no token 99"):
+        why.token_of(99)

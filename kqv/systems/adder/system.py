@@ -6,10 +6,12 @@ from pathlib import Path
 
 from kqv.systems.adder.evaluated import evaluate
 from kqv.systems.adder.recipes import ADDER_RECIPES, AdderRecipe
-from kqv.systems.adder.start import plan, resumption
+from kqv.systems.adder.sketch import sketch_recipe, sketch_source
+from kqv.systems.adder.start import plan, resumption, with_changes
 from kqv.systems.adder.task import trained_pairs
-from kqv.systems.adder.traced import trace
+from kqv.systems.adder.traced import read, trace
 from kqv.systems.adder.trained import adder_recipe_of, load
+from kqv.systems.adder.writing import write
 from kqv.systems.system import System
 from kqv.training.run import Run
 
@@ -29,7 +31,9 @@ def next_steps(path: Path) -> dict[str, str]:
 
 
 SYSTEM = System(
-    name="adder", unit="sums", recipe=AdderRecipe, recipes=ADDER_RECIPES, plan=plan, resume=resumption,
+    name="adder", unit="sums", recipe=AdderRecipe, recipes=ADDER_RECIPES, changed=with_changes,
+    plan=plan, resume=resumption,
     load=load, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps,
-    score=lambda recipe: "exact_match",
+    read=read, write=write, score=lambda recipe: "exact_match",
+    sketch=sketch_source, sketch_recipe=sketch_recipe,
 )  # fmt: skip

@@ -13,7 +13,7 @@ from kqv.evaluation.sums import answer_logits, answers_of
 from kqv.models.gpt import GPT
 from kqv.operations import argmax
 from kqv.recording import note
-from kqv.systems.adder.trained import TOKENIZER, load_adder, text_of
+from kqv.systems.adder.trained import TOKENIZER, LoadedAdder, load_adder, text_of
 from kqv.systems.source import ModelSource
 from kqv.systems.system import TraceAsked, Traced, Watcher
 from kqv.trace.trace import Trace
@@ -52,27 +52,32 @@ def trace(source: ModelSource, asked: TraceAsked, watcher: Watcher) -> Traced:
 
     Raises `Error` for what is no sum, and for numbers of too many digits.
     """
+    run = source.require_run("only runs of kqv train adder add")
+    return read(source, load_adder(run), asked)
+
+
+def read(source: ModelSource, loaded: LoadedAdder, asked: TraceAsked) -> Traced:
+    """Trace a loaded adder on the sum `asked.input`, as `trace`; the update changes the model's weights."""
     if asked.label is not None:
         raise Error("--label says what a picture shows; the right digits of a sum are its own")
     run = source.require_run("only runs of kqv train adder add")
-    adder = load_adder(run)
     pair = (
-        held_out(1, adder.digits, "test") if asked.input is None
-        else pair_of(*numbers_in(asked.input), digits=adder.digits)
+        held_out(1, loaded.digits, "test") if asked.input is None
+        else pair_of(*numbers_in(asked.input), digits=loaded.digits)
     )  # fmt: skip
     recorded = trace_sum(
-        adder.model, torch.from_numpy(pair.tokens()[0]), optimizer_of(run, adder.model), asked.training
+        loaded.model, torch.from_numpy(pair.tokens()[0]), optimizer_of(run, loaded.model), asked.training
     )
     first, second = int(numbers_of(pair.first)[0]), int(numbers_of(pair.second)[0])
     heading = _annotated(recorded, pair)
-    begin = answer_at(adder.digits)
+    begin = answer_at(loaded.digits)
     cells = f"--cell 'blocks.0.attention.scores[0,0,{begin},1]' --cell 'grad:tokens.weight[1,0]'"
     return Traced(
         recorded,
         heading,
         cells,
         f"{first}+{second}",
-        everything=adder.digits <= MOST_SHOWN,
+        everything=loaded.digits <= MOST_SHOWN,
         own_input="a sum that was held out",
     )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from kqv.models.recogniser import Recogniser
 from kqv.systems.digits.evaluated import evaluate
 from kqv.systems.digits.recipes import DIGITS_RECIPES, DigitsRecipe
-from kqv.systems.digits.start import plan, resumption
+from kqv.systems.digits.sketch import sketch_recipe, sketch_source
+from kqv.systems.digits.start import plan, resumption, with_changes
 from kqv.systems.digits.traced import trace
 from kqv.systems.digits.trained import load_network
 from kqv.systems.source import ModelSource
@@ -33,6 +34,8 @@ def next_steps(path: Path) -> dict[str, str]:
 
 
 SYSTEM = System(
-    name="digits", unit="pictures", recipe=DigitsRecipe, recipes=DIGITS_RECIPES, plan=plan, resume=resumption,
+    name="digits", unit="pictures", recipe=DigitsRecipe, recipes=DIGITS_RECIPES, changed=with_changes,
+    plan=plan, resume=resumption,
     load=load, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps, score=lambda recipe: "accuracy",
+    sketch=sketch_source, sketch_recipe=sketch_recipe,
 )  # fmt: skip

@@ -26,18 +26,21 @@ from kqv.training.run import Run
 
 
 def trace_pictures(
-    model: Recogniser, pictures: Tensor, labels: Tensor, optimizer: Optimizer | None = None, training: bool = False
-) -> Trace:
+    model: Recogniser, pictures: Tensor, labels: Tensor | None, optimizer: Optimizer | None = None,
+    training: bool = False,
+) -> Trace:  # fmt: skip
     """Trace a network on `pictures[batch, row, column]` (bytes) with the right `labels[batch]`.
 
-    From the bytes to the verdict, back from the cost to the first weight, and with an optimizer the update.
+    From the bytes to the verdict, back from the cost to the first weight, and with an optimizer the update. Without
+    labels there is no cost, and the trace ends at the verdict.
     """
     with Trace(model, training=training) as trace:
         outputs = model(model.vector(pictures))
         model.probabilities(outputs)
         note("verdict", argmax(outputs), "batch")
-        torch.autograd.backward(model.loss(outputs, labels))
-    if optimizer is not None:
+        if labels is not None:
+            torch.autograd.backward(model.loss(outputs, labels))
+    if optimizer is not None and labels is not None:
         trace.step(optimizer)
     return trace
 

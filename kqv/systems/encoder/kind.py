@@ -6,7 +6,8 @@ from typing import NoReturn
 
 from kqv.errors import Error
 from kqv.systems.encoder.loaded import LoadedEncoder, load_encoder
-from kqv.systems.encoder.traced import trace
+from kqv.systems.encoder.sketch import sketch_source
+from kqv.systems.encoder.traced import read, trace
 from kqv.systems.source import ModelSource
 from kqv.systems.system import EvaluationAsked, Kind, Watcher
 from kqv.why.why import Why
@@ -27,4 +28,13 @@ def why(loaded: LoadedEncoder, text: str, label: str | None) -> Why:
     return loaded.why(text)
 
 
-KIND = Kind(name="encoder", load=load_encoder, trace=trace, evaluate=evaluate, why=why, compares=True)
+KIND = Kind(
+    name="encoder",
+    load=load_encoder,
+    trace=trace,
+    evaluate=evaluate,
+    why=why,
+    sketch=sketch_source,
+    read=read,
+    compares=True,
+)

@@ -41,7 +41,12 @@ def trace(source: ModelSource, asked: TraceAsked, watcher: Watcher) -> Traced:
         raise Error("--label says what a picture shows; a text has none")
     if asked.input is None:
         raise Error(f"say which text to trace: kqv trace {source.name} TEXT")
-    loaded = load_encoder(source)
+    return read(source, load_encoder(source), asked)
+
+
+def read(source: ModelSource, loaded: LoadedEncoder, asked: TraceAsked) -> Traced:
+    """Trace a loaded encoder on the text `asked.input`, as `trace`."""
+    assert asked.input is not None
     pieces = loaded.tokenizer.encode(asked.input)
     other = None if asked.like is None else loaded.vectors([asked.like])
     recorded = trace_pieces(loaded.model, pieces, other, asked.training)

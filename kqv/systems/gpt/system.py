@@ -8,8 +8,11 @@ from kqv.errors import Error
 from kqv.systems.gpt.evaluated import evaluate
 from kqv.systems.gpt.planned import plan, resumption
 from kqv.systems.gpt.recipes import GPT_RECIPES, GPTRecipe
-from kqv.systems.gpt.traced import trace
+from kqv.systems.gpt.sketch import sketch_recipe, sketch_source
+from kqv.systems.gpt.start import with_changes
+from kqv.systems.gpt.traced import read, trace
 from kqv.systems.gpt.trained import LoadedGPT, gpt_recipe_of, load_gpt_source
+from kqv.systems.gpt.writing import write
 from kqv.systems.system import System
 from kqv.training.run import Run
 from kqv.why.why import Why
@@ -36,7 +39,9 @@ def why(loaded: LoadedGPT, text: str, label: str | None) -> Why:
 
 
 SYSTEM = System(
-    name="gpt", unit="tokens", recipe=GPTRecipe, recipes=GPT_RECIPES, plan=plan, resume=resumption,
-    load=load_gpt_source, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps, why=why,
-    score=lambda recipe: "loss",
+    name="gpt", unit="tokens", recipe=GPTRecipe, recipes=GPT_RECIPES, changed=with_changes,
+    plan=plan, resume=resumption,
+    load=load_gpt_source, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps, why=why, read=read,
+    write=write, score=lambda recipe: "loss",
+    sketch=sketch_source, sketch_recipe=sketch_recipe,
 )  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -56,11 +59,17 @@ def trace(source: ModelSource, asked: TraceAsked, watcher: Watcher) -> Traced:
     A run is traced with the update that it would make; a model of files has no optimizer.
     Raises `Error` for a label, and for a text that is too short or longer than the context.
     """
+    loaded = load_gpt_source(source)
+    text = asked.input if asked.input is not None else _beginning(source, loaded.tokenizer, watcher)
+    return read(source, loaded, replace(asked, input=text))
+
+
+def read(source: ModelSource, loaded: LoadedGPT, asked: TraceAsked) -> Traced:
+    """Trace a loaded model on the text `asked.input`, as `trace`; the update changes the model's weights."""
     if asked.label is not None:
         raise Error("--label says what a picture shows; the right next tokens of a text are its own")
-    loaded = load_gpt_source(source)
     optimizer = None if source.run is None else optimizer_of(source.run, loaded.model)
-    text = asked.input if asked.input is not None else _beginning(source, loaded.tokenizer, watcher)
+    text = asked.input or ""
     ids = loaded.tokenizer.encode_prompt(text)
     most = loaded.model.context + 1
     if not 2 <= len(ids) <= most:
@@ -88,10 +97,15 @@ def _annotated(recorded: Trace, ids: Ids, tokenizer: Tokenizer) -> str:
     if "next" in recorded:
         recorded.annotate("next", labels=said[-1:])
     if tokenizer.size <= MOST_NAMED:
-        vocabulary = [visible(tokenizer.token_text(token)) for token in range(tokenizer.size)]
-        recorded.annotate(dimension="vocab", labels=vocabulary)
+        recorded.annotate(dimension="vocab", labels=_vocabulary(tokenizer))
     right = probabilities[: len(ids) - 1].gather(1, torch.from_numpy(ids[1:, None].astype("int64")))[:, 0].tolist()
     return _expected(tokens, said, probabilities.amax(-1).tolist(), right)
+
+
+@lru_cache(maxsize=4)
+def _vocabulary(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """The words of all tokens; kept, since of a large vocabulary they take longer than a pass."""
+    return tuple(visible(tokenizer.token_text(token)) for token in range(tokenizer.size))
 
 
 def _expected(tokens: list[str], said: list[str], likeliest: list[float], right: list[float]) -> str:

@@ -8,8 +8,11 @@ from kqv.systems.system import System
 from kqv.systems.translation.evaluated import evaluate
 from kqv.systems.translation.planned import plan, resumption
 from kqv.systems.translation.recipes import TRANSLATION_RECIPES, TranslationRecipe
-from kqv.systems.translation.traced import trace
+from kqv.systems.translation.sketch import sketch_recipe, sketch_source
+from kqv.systems.translation.start import with_changes
+from kqv.systems.translation.traced import read, trace
 from kqv.systems.translation.trained import LoadedTranslator, load
+from kqv.systems.translation.writing import write
 from kqv.training.plans import Recipe
 from kqv.training.run import Run
 from kqv.why.why import Why
@@ -40,7 +43,9 @@ def score(recipe: Recipe) -> str:
 
 
 SYSTEM = System(
-    name="translate", unit="tokens", recipe=TranslationRecipe, recipes=TRANSLATION_RECIPES, plan=plan,
+    name="translate", unit="tokens", recipe=TranslationRecipe, recipes=TRANSLATION_RECIPES, changed=with_changes,
+    plan=plan,
     resume=resumption, load=load, trace=trace, evaluate=evaluate, epoch=epoch, next_steps=next_steps, score=score,
-    searches=True, joins=True, why=why,
+    searches=True, joins=True, why=why, read=read, write=write,
+    sketch=sketch_source, sketch_recipe=sketch_recipe,
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from kqv.errors import Error
 from kqv.models.transformer import Transformer
 from kqv.operations import argmax
 from kqv.recording import note
-from kqv.systems.source import ModelSource
+from kqv.systems.source import ModelSource, run_source
 from kqv.systems.system import TraceAsked, Traced, Watcher
 from kqv.systems.translation.planned import load as load_pairs
 from kqv.systems.translation.task import PADDING, Batch, batch_of
@@ -101,11 +101,16 @@ def trace(source: ModelSource, asked: TraceAsked, watcher: Watcher) -> Traced:
     """
     run = source.require_run("only runs translate")
     loaded = load(source, False)
-    optimizer = optimizer_of(run, loaded.model)
-    sentence, right = asked.input, asked.label
-    if sentence is None:
+    if asked.input is None:
         sentence, known = load_pairs(loaded.recipe.data, watcher).validation[0]
-        right = known if right is None else right
+        asked = replace(asked, input=sentence, label=known if asked.label is None else asked.label)
+    return read(run_source(run), loaded, asked)
+
+
+def read(source: ModelSource, loaded: LoadedTranslator, asked: TraceAsked) -> Traced:
+    """Trace a loaded translator on the sentence `asked.input`, as `trace`; the update changes the model's weights."""
+    optimizer = optimizer_of(source.require_run("only runs translate"), loaded.model)
+    sentence, right = asked.input or "", asked.label
     own = loaded.translate(sentence)
     recorded, words = trace_translation(loaded, sentence, own if right is None else right, optimizer, asked.training)
     said = recorded["logits"].value[0].double().cpu()

@@ -26,18 +26,19 @@ class Translation:
 def translate_sentences(
     models: Sequence[Transformer], vocabularies: Vocabularies, sentences: Sequence[str], how: BeamSearch, *,
     first_line: int = 1, advance: Callable[[int, int], None] | None = None,
+    watch: Callable[[Sequence[int]], None] | None = None,
 ) -> list[list[Translation]]:  # fmt: skip
     """The `how.n_best` translations of each sentence, best first; of one without a word, nothing.
 
-    `first_line`: the number of the first sentence, for errors. Raises `Error` with the line for what the vocabulary
-    does not have, and for a sentence longer than the model can read.
+    `first_line`: the number of the first sentence, for errors; `advance` and `watch` as in `beam_search`. Raises
+    `Error` with the line for what the vocabulary does not have, and for a sentence longer than the model can read.
     """
     numbers = [number for number, sentence in enumerate(sentences) if sentence.strip()]
     sources = [encode_line(sentences[number], first_line + number, vocabularies, models) for number in numbers]
     found: list[list[Translation]] = [[Translation("", 0.0, 0.0)] for _ in sentences]
     if not sources:
         return found
-    hypotheses = beam_search(models, sources, BEGIN, END, how, advance=advance)
+    hypotheses = beam_search(models, sources, BEGIN, END, how, advance=advance, watch=watch)
     for number, best in zip(numbers, hypotheses, strict=True):
         found[number] = [
             Translation(vocabularies.target.decode(one.ids), one.score, one.log_probability, one.complete)
