@@ -75,12 +75,14 @@ def beam_search(
     *,
     batch_tokens: int = 2048,
     advance: Callable[[int, int], None] | None = None,
+    watch: Callable[[Sequence[int]], None] | None = None,
 ) -> list[list[Hypothesis]]:
     """The `n_best` translations of each source, best first; of several models by the mean of their probabilities.
 
     Sources end in `end`, as in training; translations begin with `begin`. Sources of like lengths go through the models
     together, up to `batch_tokens` tokens of them, padding included; this changes no translation. `advance(done, all)`
-    is called after each batch.
+    is called after each batch, `watch(ids)` after each token with the likeliest text so far of a batch's first source
+    that is not done.
     Raises `Error` for a source longer than the context or without a token, a `longest` beyond the context, ids out of
     the vocabulary, and models of different vocabularies.
     """
@@ -96,7 +98,7 @@ def beam_search(
     def search(batch: list[int], leave: int) -> list[int]:
         with translating(models):
             search = _Search(Ensemble(models, [sources[number] for number in batch], end), len(batch), end, how)
-            hypotheses = search.run(begin, how.longest or context, leave)
+            hypotheses = search.run(begin, how.longest or context, leave, watch)
         late = {batch[number] for number in search.alive}
         found.update((number, best) for number, best in zip(batch, hypotheses, strict=True) if number not in late)
         if advance is not None:
@@ -156,7 +158,9 @@ class _Search:
         self.scores = torch.zeros(batch, 1, device=self.device)
         self.texts = torch.empty(batch, 0, dtype=torch.int64, device=self.device)
 
-    def run(self, begin: int, longest: int, leave: int) -> list[list[Hypothesis]]:
+    def run(
+        self, begin: int, longest: int, leave: int, watch: Callable[[Sequence[int]], None] | None = None
+    ) -> list[list[Hypothesis]]:
         """The best hypotheses of each source; it ends early when no more than `leave` are not done."""
         ids = torch.full((len(self.alive),), begin, device=self.device)
         for length in range(1, longest + 1):
@@ -173,6 +177,8 @@ class _Search:
                 break
             self._go_on(candidates, torch.tensor(left, device=self.device) if any(done) else None)
             ids = self.texts[:, -1]
+            if watch is not None:
+                watch(self.texts[0].tolist())
         return [
             sorted(found, key=lambda hypothesis: hypothesis.score, reverse=True)[: self.how.n_best]
             for found in self.found

@@ -66,6 +66,10 @@ def padded(texts: Sequence[Ids], padding: int, device: torch.device) -> tuple[Te
     return ids.to(device), None if present is None else present.to(device)
 
 
+TOKENS_AT_ONCE = 4096
+"""So many tokens of targets are read together where all are read anew."""
+
+
 class Reader:
     """One model with the sources of a batch and all targets so far, equally many of each source.
 
@@ -91,9 +95,17 @@ class Reader:
         """The logits after all targets so far and one token more of each, without a cache."""
         self.targets = last if self.targets is None else torch.cat((self.targets, last), 1)
         times = len(last) // len(self.encoded)
-        encoded = self.encoded.repeat_interleave(times, 0)
-        present = None if self.present is None else self.present.repeat_interleave(times, 0)
-        return self.model.decode(self.targets, encoded, present)[:, -1]
+        # a few at a time: tensors that are larger at each step would leave gaps in memory that no later one fits into
+        few = max(1, TOKENS_AT_ONCE // (self.targets.shape[1] * times))
+        logits = []
+        for first in range(0, len(self.encoded), few):
+            encoded = self.encoded[first : first + few].repeat_interleave(times, 0)
+            present = None
+            if self.present is not None:
+                present = self.present[first : first + few].repeat_interleave(times, 0)
+            targets = self.targets[first * times : (first + few) * times]
+            logits.append(self.model.decode(targets, encoded, present)[:, -1])
+        return torch.cat(logits)
 
     def select(self, rows: Tensor, sources: Tensor | None) -> None:
         """Target `rows[i]` becomes target i, and source `sources[i]` source i (None: they stay as they are)."""

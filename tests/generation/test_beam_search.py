@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from kqv.errors import Error
+from kqv.generation import ensemble
 from kqv.generation.beam_search import BeamSearch, Hypothesis, beam_search, force
 from kqv.models.transformer import Transformer
 from kqv.models.translator_architecture import TranslatorArchitecture
@@ -129,6 +130,16 @@ def test_a_vocabulary_that_is_looked_at_in_groups(vocab: int) -> None:
 @pytest.mark.parametrize("parts", [{"positions": "rotary"}, {"positions": "learned"}, {"feed_forward": "swiglu"}])
 def test_other_parts(parts: dict[str, str]) -> None:
     model, how = translator(**parts), BeamSearch(3, 1.0, 2)
+    expected = [plain_search([model], source, how) for source in sources()]
+    assert_same(beam_search(model, sources(), BEGIN, END, how), expected)
+
+
+@pytest.mark.parametrize("at_once", [1, 30, 4096])
+def test_what_sees_later_positions_is_read_anew_a_few_texts_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(ensemble, "TOKENS_AT_ONCE", at_once)
+    model, how = translator(mask="none"), BeamSearch(3, 1.0, 2)
     expected = [plain_search([model], source, how) for source in sources()]
     assert_same(beam_search(model, sources(), BEGIN, END, how), expected)
 
