@@ -12,7 +12,7 @@ import typer
 from kqv.cli.console import console, notices
 from kqv.cli.json_output import print_json
 from kqv.cli.options import Best, Device, Json, ModelName
-from kqv.errors import DataError, Error
+from kqv.errors import Error
 from kqv.visible import visible
 
 if TYPE_CHECKING:
@@ -117,20 +117,13 @@ def _converse(write: Callable[[str, int], None], quiet: bool) -> None:
 
 def _ids(loaded: LoadedGPT, prompt: str) -> Ids:
     """The tokens of a prompt; says so where only the last of them are read."""
-    ids = loaded.tokenizer.encode_prompt(prompt)
-    ids = ids if len(ids) else _beginning(loaded.tokenizer)
+    from kqv.systems.gpt.writing import prompt_ids
+
+    ids = prompt_ids(loaded.tokenizer, prompt)
     context = loaded.model.context
     if len(ids) > context:
         notices.print(f"[dim]the prompt has {len(ids):,} tokens; the model reads the last {context:,} (its context)[/]")
     return ids
-
-
-def _beginning(tokenizer: Tokenizer) -> Ids:
-    """What generation starts from without a prompt, since a model needs at least one token: a line break."""
-    try:
-        return tokenizer.encode("\n")
-    except DataError:  # a vocabulary of single lines
-        return tokenizer.encode(tokenizer.token_text(0))
 
 
 def _write(steps: Iterator[Step], prompt: str) -> None:

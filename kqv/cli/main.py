@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from kqv import __version__
-from kqv.cli import add, compare, data, export, generate, rebuild, runs, tour, trace, train, translate, use, why
+from kqv.cli import add, compare, data, export, generate, lab, rebuild, runs, tour, trace, train, translate, use, why
 from kqv.cli.console import IS_FIRST, notices, open_closed_streams
 from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
 from kqv.visible import visible
@@ -36,6 +36,7 @@ app.command("export", epilog="Example: kqv export latest --to hugging-face my-mo
 app.command("trace", epilog="Example: kqv trace latest --cell 'grad:layers.0.weight[7,30]'")(trace.trace)
 app.command("why", epilog="Example: kqv why latest 'To be or not to be' --strongest not,be")(why.why)
 app.add_typer(rebuild.app, name="rebuild", epilog="Example: kqv rebuild check backprop")
+app.command("lab", epilog="Example: kqv lab")(lab.lab)
 app.command("runs", epilog="Example: kqv runs")(runs.runs)
 app.add_typer(data.app, name="data", epilog="Example: kqv data list")
 

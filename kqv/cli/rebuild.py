@@ -15,7 +15,6 @@ from kqv.data.sets import PICTURES, listed
 from kqv.errors import DataError, Error
 
 if TYPE_CHECKING:
-    from kqv.workshop.findings import Report
     from kqv.workshop.progress import Progress
     from kqv.workshop.training import Trained
 
@@ -94,17 +93,18 @@ def check(
     context: typer.Context, name: Name, folder: Folder = None, train: Train = True, as_json: Json = False
 ) -> None:
     """Run your file in a limited process and explain what is wrong; once it passes, train with it for a few seconds."""
+    from kqv.workshop.attempts import as_dict, checked
     from kqv.workshop.catalogue import require
 
     where, name = _folder(context, folder), require(name)
-    report, known = _checked(name, where)
+    report, known = checked(name, where)
     if not as_json:
         from kqv.cli.rebuild_display import show_report
 
         show_report(report, where, offer_training=not train)
     trained = _trained(name, where, known, None, None, quiet=as_json) if report.passed and train else None
     if as_json:
-        print_json(_as_dict(report, trained))
+        print_json(as_dict(report, trained))
     if not report.passed:
         raise typer.Exit(1)
 
@@ -113,15 +113,11 @@ def check(
 def hint(context: typer.Context, name: Name, folder: Folder = None) -> None:
     """Show the next of three hints, from a nudge to almost the full line."""
     from kqv.cli.rebuild_display import show_hints
-    from kqv.workshop import progress
+    from kqv.workshop.attempts import next_hint
     from kqv.workshop.catalogue import exercise
 
     where, chosen = _folder(context, folder), exercise(name)
-    known = progress.read(where)
-    record = known.of(chosen.name)
-    record.hints = min(3, record.hints + 1)
-    progress.write(where, known)
-    show_hints(chosen, record.hints, where)
+    show_hints(chosen, next_hint(chosen.name, where), where)
 
 
 @app.command("solution", epilog="Example: kqv rebuild solution backprop")
@@ -151,23 +147,24 @@ def train(
     """Train the textbook's network on real digits with your function in it; the file is checked first."""
     from kqv.cli.data import fetch_with_progress
     from kqv.data.registry import SOURCES
+    from kqv.workshop.attempts import as_dict, checked
     from kqv.workshop.catalogue import require
 
     where, name = _folder(context, folder), require(name)
     if data is not None and data.lower() in SOURCES:  # here, since a learner's process has no network
         fetch_with_progress([data])
-    report, known = _checked(name, where)
+    report, known = checked(name, where)
     if not report.passed:
         from kqv.cli.rebuild_display import show_report
 
         if not as_json:
             show_report(report, where)
         else:
-            print_json(_as_dict(report, None))
+            print_json(as_dict(report, None))
         raise typer.Exit(1)
     trained = _trained(name, where, known, data, epochs, quiet=as_json)
     if as_json:
-        print_json(_as_dict(report, trained))
+        print_json(as_dict(report, trained))
 
 
 @app.command("repair", epilog="Example: kqv rebuild repair")
@@ -176,6 +173,7 @@ def repair(context: typer.Context, folder: Folder = None) -> None:
     from kqv.cli.console import console
     from kqv.cli.rebuild_display import show_overview
     from kqv.workshop import progress
+    from kqv.workshop.attempts import checked
     from kqv.workshop.catalogue import names
 
     where = _folder(context, folder)
@@ -190,54 +188,19 @@ def repair(context: typer.Context, folder: Folder = None) -> None:
     progress.write(where, progress.Progress())
     for name in names():
         if (where / f"{name}.py").is_file():
-            _checked(name, where)
+            checked(name, where)
     console.print(f"The damaged progress is kept as {old}; your files were checked again.\n", markup=False)
     show_overview(progress.read(where), where)
-
-
-def _checked(name: str, folder: Path) -> tuple[Report, Progress]:
-    """Check a learner's file and remember how it went."""
-    from kqv.workshop import progress
-    from kqv.workshop.checking import check as check_file
-    from kqv.workshop.checking import require_file
-    from kqv.workshop.desk import file_of
-
-    known, path = progress.read(folder), file_of(folder, name)
-    digest = require_file(name, path)
-    report = check_file(name, path)
-    record = known.of(name)
-    record.checks += 1
-    record.passed = digest if report.passed else record.passed
-    progress.write(folder, known)
-    return report, known
 
 
 def _trained(
     name: str, folder: Path, known: Progress, data: str | None, epochs: int | None, quiet: bool
 ) -> Trained:  # fmt: skip
-    """Train with a learner's functions, show it epoch by epoch, and remember the accuracy."""
+    """Train with a learner's functions, and show it epoch by epoch."""
     from kqv.cli.rebuild_display import TrainingLines
-    from kqv.workshop import progress
-    from kqv.workshop.desk import file_of
-    from kqv.workshop.training import train as train_file
+    from kqv.workshop.attempts import trained
 
     lines = TrainingLines(name, quiet)
-    trained = train_file(name, file_of(folder, name), data, epochs, lines.heard)
-    record = known.of(name)
-    record.accuracy, record.data = trained.accuracy, trained.data
-    progress.write(folder, known)
-    lines.finished(trained, known, folder)
-    return trained
-
-
-def _as_dict(report: Report, trained: Trained | None) -> dict[str, Any]:
-    """A check for JSON."""
-    from dataclasses import asdict
-
-    functions = [asdict(verdict) | {"passed": verdict.passed} for verdict in report.verdicts]
-    content = {"exercise": report.exercise, "passed": report.passed, "functions": functions, "printed": report.printed}
-    if report.finding is not None:
-        content["finding"] = asdict(report.finding)
-    if trained is not None:
-        content |= {"accuracy": trained.accuracy, "data": trained.data, "tested": trained.tested}
-    return content
+    found = trained(name, folder, known, data, epochs, lines.heard)
+    lines.finished(found, known, folder)
+    return found

@@ -84,7 +84,7 @@ def _score(row: dict[str, Any]) -> str:
 
 def _describe(run: Run) -> dict[str, Any]:
     """One run as a row; a damaged run says what is wrong with it instead of hiding the others."""
-    from kqv.training.checkpoint import Checkpoint
+    from kqv.training.standing import standing_of
 
     row: dict[str, Any] = {"run": str(run.path), "step": 0, "seconds": 0.0}
     try:
@@ -101,17 +101,12 @@ def _describe(run: Run) -> dict[str, Any]:
     for line in measured:
         row |= {key: line[key] for key in _MEASURED if isinstance(line.get(key), int | float)}
     try:
-        counters = Checkpoint.read_counters(run.checkpoint_file)
-        if not run.model_file.is_file():
-            raise RunError(f"{run.model_file} is missing")
+        standing = standing_of(run)
     except RunError as failure:
         return row | {"state": "damaged", "problem": str(failure)}
-    if run.is_training:
+    if standing.state == "training":
         return row | {"state": "training"}
-    stopped_early = recipe.training.early_stopping and counters.patience.waited >= recipe.training.early_stopping
-    is_over = (stopped_early or counters.step >= row["steps"]) and not counters.due
-    state = "finished" if is_over else "stopped"
-    return row | {"step": counters.step, "state": state}
+    return row | {"step": standing.step, "state": standing.state}
 
 
 def _time(seconds: float) -> str:

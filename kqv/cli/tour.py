@@ -23,3 +23,8 @@ def tour(stage: Stage = None) -> None:
     """See networks learn to read digits, to translate numbers and to write, and look inside; needs no internet."""
     for module in STAGES.values() if stage is None else [STAGES[stage]]:
         import_module(module).stage()
+    from kqv.cli.console import console
+
+    console.print(
+        "\nAll of it in the browser, every number to choose, on the models that were just trained:\n  kqv lab"
+    )

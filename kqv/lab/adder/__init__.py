@@ -1,0 +1,1 @@
+"""A whole adder on one page: every weight and every activation of one sum."""

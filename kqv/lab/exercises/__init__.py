@@ -1,0 +1,1 @@
+"""The rebuild exercises in a page: written, checked, explained, and trained with."""

@@ -1,0 +1,89 @@
+"""The room's work: texts that are read, written and asked about, with what has to be kept between requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from kqv.errors import Error
+from kqv.lab.sentence.models import Chosen, choose
+from kqv.lab.sentence.reading import MOST_TOKENS, asked_of, described
+from kqv.lab.sentence.whys import Whys
+from kqv.lab.sentence.writing import Writer
+from kqv.lab.state import Lab
+from kqv.systems.system import TraceAsked
+from kqv.systems.writing import Tell, Writing
+from kqv.trace.trace import Trace
+from kqv.trace.views.words import visible
+from kqv.why.why import Why
+
+MOST_CHARACTERS = 20_000
+
+
+@dataclass(eq=False)
+class Room:
+    """One lab's room: what writes, and the passes that were asked about last."""
+
+    lab: Lab
+    writer: Writer = field(default_factory=Writer)
+    whys: Whys = field(default_factory=Whys)
+
+    def read(self, model: str, text: str, translation: str | None, like: str | None) -> dict[str, Any]:
+        """Trace a model on a text and say what there is to see. Raises `Error` for a text that it cannot read."""
+        if len(text) > MOST_CHARACTERS:
+            raise Error(f"the text has {len(text):,} characters; the lab reads up to {MOST_CHARACTERS:,} at once")
+        chosen = choose(self.lab, model)
+        asked = asked_of(text, translation, like, chosen.kind.searches)
+        require_length(chosen, asked)
+        changed = 0.0 if chosen.source.run is None else chosen.source.run.changed
+        about = {"model": model, "system": chosen.kind.name, "input": asked.input, "label": asked.label}
+        kept = self.lab.traces.record(lambda: chosen.traced(asked), ("sentence", model, changed, asked), about)
+        abilities = {
+            "writes": chosen.kind.write is not None,
+            "translates": chosen.kind.searches,
+            "explains": chosen.kind.why is not None,
+        }
+        return {
+            "trace": kept.id, "model": model, "about": kept.traced.heading, **abilities, **described(kept.trace)
+        }  # fmt: skip
+
+    def trace(self, identity: str) -> Trace:
+        """A trace that was made before."""
+        return self.lab.traces[identity].trace
+
+    def why(self, identity: str) -> Why:
+        """The pass of a trace, to be asked why, on a copy of the model."""
+        about = self.lab.traces[identity].about
+
+        def make() -> Why:
+            chosen = choose(self.lab, about["model"])
+            found: Why = chosen.able("why")(chosen.copied(), about["input"], about["label"])
+            return found
+
+        return self.whys.of(identity, make)
+
+    def write(self, model: str, text: str, how: Writing) -> Iterator[dict[str, Any]]:
+        """What a model writes, piece by piece. Raises `Error` where it writes nothing."""
+        chosen = choose(self.lab, model)
+        write: Callable[[Any, str, Writing, Tell], str] = chosen.able("write")
+        words = _words_of(chosen)
+        return self.writer.pieces(lambda tell: write(chosen.loaded, text, how, tell), words)
+
+
+def _words_of(chosen: Chosen) -> Callable[[int], str]:
+    """The words of the tokens that a model writes, as one sees them."""
+    tokenizer = getattr(chosen.loaded, "tokenizer", None)
+    return lambda token: str(token) if tokenizer is None else visible(tokenizer.token_text(token))
+
+
+def require_length(chosen: Chosen, asked: TraceAsked) -> None:
+    """Raise `Error` for a text of more tokens than the lab traces: attention grows with their square."""
+    if chosen.kind.why is None or chosen.kind.searches:
+        return  # a sum is short, and a translator's context is
+    tokens = chosen.kind.why(chosen.loaded, asked.input or "", None).passage.inputs[0].shape[-1]
+    if tokens > MOST_TOKENS:
+        raise Error(
+            f"the text has {tokens:,} tokens; the lab follows up to {MOST_TOKENS:,}, since attention grows with their "
+            "square: leave some out, or use kqv trace"
+        )

@@ -1,0 +1,1 @@
+"""The tensors of any model by their named dimensions, before it has weights."""

@@ -1,0 +1,1 @@
+"""Runs in the browser: started, watched, stopped and resumed; each training is a process of its own."""
