@@ -1,0 +1,42 @@
+/** The theme's colours as numbers, for canvases; they change when the theme does. */
+
+import type { Colour, Palette } from "./scale";
+
+const NAMES: Record<keyof Palette, string> = {
+  negative: "--negative",
+  zero: "--zero",
+  positive: "--positive",
+  none: "--probability-0",
+  certain: "--probability-1",
+  masked: "--sunk",
+  broken: "--bad",
+};
+
+let version = $state(0);
+let watching = false;
+
+function watch(): void {
+  if (watching) return;
+  watching = true;
+  const changed = () => void version++;
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", changed);
+  new MutationObserver(changed).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme", "class"] });
+}
+
+/** The palette of the theme that is shown; an effect that asks for it runs again when the theme changes. */
+export function palette(): Palette {
+  watch();
+  void version;
+  const found = Object.entries(NAMES).map(([name, variable]) => [name, resolved(variable)]);
+  return Object.fromEntries(found) as Palette;
+}
+
+/** A colour variable as red, green and blue; only an element's own property says what `light-dark()` comes to. */
+export function resolved(variable: string): Colour {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${variable})`;
+  document.body.append(probe);
+  const parts = getComputedStyle(probe).color.match(/[\d.]+/g)?.map(Number) ?? [];
+  probe.remove();
+  return [parts[0] ?? 128, parts[1] ?? 128, parts[2] ?? 128];
+}
