@@ -40,7 +40,8 @@ ALLOWED = {
     "experiments": TRAINED | {"plots"},
     "workshop": TRAINED,
     "plots": USE,
-    "cli": TRAINED | {"experiments", "workshop", "plots"},
+    "lab": TRAINED | {"experiments", "workshop", "plots"},
+    "cli": TRAINED | {"experiments", "workshop", "plots", "lab"},
     "__main__": {"cli"},
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from kqv.cli import tour_display, tour_gpt
+from kqv.cli import tour, tour_display, tour_gpt
 from kqv.systems.gpt.trained import load_gpt
 
 
@@ -27,3 +27,9 @@ def test_the_gpt_stage_trains_shows_shapes_and_writes(
     assert f"kqv generate {run.path}" in printed
     assert run.config.recipe.training.sample_tokens == 0
     assert load_gpt(run).model.vocab > 90
+
+
+def test_the_tour_ends_at_the_lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(tour, "STAGES", {})
+    tour.tour()
+    assert capsys.readouterr().out.endswith("kqv lab\n")

@@ -1,0 +1,52 @@
+"""The lab's frame in a real browser: rooms, language, colours, keyboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kqv.lab.settings import Settings
+
+Open = Callable[..., Any]
+
+ROOMS = 8
+
+
+def test_every_room_is_reached_and_the_language_switched(opened: Open, noted: Any, lab_settings: Settings) -> None:
+    page = noted.page
+    page.goto(opened(lab_settings).address)
+    links = page.get_by_role("navigation").get_by_role("link")
+    assert links.count() == ROOMS
+    for number in range(ROOMS):
+        links.nth(number).click()
+        title = links.nth(number).inner_text()
+        page.get_by_role("heading", level=1).wait_for()
+        assert page.title().startswith(title)
+    page.get_by_role("button", name="de", exact=True).click()
+    assert links.first.inner_text() == "Ziffern"
+    assert page.evaluate("document.documentElement.lang") == "de"
+    page.reload()
+    assert links.first.inner_text() == "Ziffern"
+
+
+def test_an_unknown_address_leads_to_the_start(opened: Open, noted: Any, lab_settings: Settings) -> None:
+    page = noted.page
+    page.goto(opened(lab_settings).address + "#/nowhere?x=1")
+    page.get_by_role("link", name="Train a digit network").wait_for()
+
+
+def test_the_keyboard_reaches_the_content(opened: Open, noted: Any, lab_settings: Settings) -> None:
+    page = noted.page
+    page.goto(opened(lab_settings).address)
+    page.get_by_role("heading", level=1).wait_for()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "room"
+
+
+def test_nothing_runs_over_a_narrow_page(opened: Open, noted: Any, lab_settings: Settings) -> None:
+    page = noted.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(opened(lab_settings).address)
+    page.get_by_role("heading", level=1).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
