@@ -30,8 +30,8 @@ def steps_within(minutes: float, task: Task, optimizer: Optimizer, group: Group)
         raise Error(f"--minutes needs a number above 0, got {minutes}")
     before = {name: tensor.clone() for name, tensor in weights_of(task.model).items()}
     with torch.random.fork_rng(devices=[group.device] if group.device.type == "cuda" else []):
-        step = _seconds_per_step(task, optimizer, group)
-        evaluation = _seconds_of_evaluation(task, group)
+        step = seconds_per_step(task, optimizer, group)
+        evaluation = seconds_of_evaluation(task, group)
     for name, tensor in weights_of(task.model).items():
         tensor.copy_(before[name])
     seconds = 60 * minutes
@@ -52,7 +52,8 @@ def _fitting(seconds: float, step: float, evaluation: float, every: int) -> int:
     return max(1, round(rounds * every + max(0.0, rest - evaluation) / step))
 
 
-def _seconds_per_step(task: Task, optimizer: Optimizer, group: Group) -> float:
+def seconds_per_step(task: Task, optimizer: Optimizer, group: Group) -> float:
+    """The median of a second's steps; the weights change."""
     task.model.train()
     times: list[float] = []
     began = time.perf_counter()
@@ -79,7 +80,7 @@ class _EnoughError(Exception):
         self.share = share
 
 
-def _seconds_of_evaluation(task: Task, group: Group) -> float:
+def seconds_of_evaluation(task: Task, group: Group) -> float:
     """How long an evaluation takes, by a part of it where it is long."""
     began = time.perf_counter()
 
@@ -90,7 +91,8 @@ def _seconds_of_evaluation(task: Task, group: Group) -> float:
 
     share = 1.0
     try:
-        task.evaluate(advance)
+        with group.gathered(task.model):
+            task.evaluate(advance)
     except _EnoughError as enough:
         share = enough.share
     return (time.perf_counter() - began) / share

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from kqv.errors import Error
-from kqv.experiments.fields import path_of, split_values, with_fields
 from kqv.systems.digits.recipes import digits
+from kqv.systems.fields import path_of, split_values, with_fields
 from kqv.systems.gpt.recipes import nanogpt_cpu
 from kqv.systems.translation.recipes import numbers_dates
 from kqv.training.plans import Recipe
