@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from kqv.errors import ADVICE, RunError
 from kqv.files import parsed_json, reason, written_atomically
 from kqv.files.directory import Directory
+from kqv.sharded import own_rows, rows_like
 
 Tensors = dict[str, Tensor]
 Content = TypeVar("Content")
@@ -39,6 +40,11 @@ def weights_of(model: nn.Module) -> Tensors:
     return {name: tensor.detach() for name, tensor in named.items() if name in kept}
 
 
+def learned_count(model: nn.Module) -> int:
+    """How many numbers a model learns: weights, and biases where it has any."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
 def put_weights(model: nn.Module, tensors: Tensors, origin: str) -> None:
     """Copy weights into a model; raise `RunError` that names the first tensor that does not fit, and how."""
     own = weights_of(model)
@@ -52,7 +58,7 @@ def put_weights(model: nn.Module, tensors: Tensors, origin: str) -> None:
         fits(name, tensors[name], own[name], origin)
     with torch.no_grad():
         for name, tensor in own.items():
-            tensor.copy_(tensors[name])
+            own_rows(tensor).copy_(rows_like(tensors[name], tensor))
 
 
 def fits(name: str, given: Tensor, wanted: Tensor, origin: str) -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from kqv.cli.console import notices, shown
 from kqv.cli.scores import headline
+from kqv.tensors import learned_count
 from kqv.training.loop import Trainer
 from kqv.training.task import Estimating
 from kqv.visible import visible
@@ -75,7 +76,7 @@ class TrainingDisplay:
         self, name: str, path: Path, model: nn.Module, description: str = "", resumed_at: int | None = None
     ) -> None:
         """What is trained on what, and where it is saved."""
-        parameters = sum(parameter.numel() for parameter in model.parameters())
+        parameters = learned_count(model)
         if description:
             self.print(description.replace("; ", "\n  "))
         where = f", from step {resumed_at:,}" if resumed_at is not None else ""

@@ -18,6 +18,7 @@ from kqv.cli.train_options import (
     Plot,
     Resume,
     Seed,
+    Shard,
     Steps,
     TensorBoard,
 )  # fmt: skip
@@ -45,7 +46,8 @@ def digits(
     data: Data = None, recipe: Recipe = None, layers: Layers = None, width: Width = None, dropout: Dropout = None,
     batch: Batch = None, learning_rate: LearningRate = None, optimizer: Optimizer = None, steps: Steps = None,
     minutes: Minutes = None, seed: Seed = None, out: Out = None, resume: Resume = None, from_run: From = None,
-    device: Device = "auto", plot: Plot = None, tensorboard: TensorBoard = False, as_json: Json = False,
+    device: Device = "auto", plot: Plot = None, tensorboard: TensorBoard = False, shard: Shard = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Train a digit recogniser; without --data on the embedded 8×8 digits. Ctrl-C saves it and says how to resume."""
     from kqv.experiments.saved import SAVED
@@ -58,7 +60,7 @@ def digits(
         "optimizer": optimizer,
     }  # fmt: skip
     changes = Changes(data=data, seed=seed, steps=steps, **sizes)
-    shown = Shown(device, plot, tensorboard, as_json)
+    shown = Shown(device, plot, tensorboard, as_json, shard)
     if recipe in SAVED:
         raise Error(f"{recipe} is a question that several trainings answer; ask it with: kqv compare {recipe}")
     if recipe is not None and recipe not in DIGITS_RECIPES:

@@ -20,6 +20,7 @@ from kqv.cli.train_options import (
     Precision,
     Resume,
     Seed,
+    Shard,
     Steps,
     TensorBoard,
     Width,
@@ -62,7 +63,7 @@ def gpt(
     learning_rate: LearningRate = None, optimizer: Optimizer = None, steps: Steps = None, minutes: Minutes = None,
     seed: Seed = None, out: Out = None, resume: Resume = None, from_model: FromModel = None,
     precision: Precision = None, compile_model: Compile = False, device: Device = "auto", plot: Plot = None,
-    tensorboard: TensorBoard = False, as_json: Json = False,
+    tensorboard: TensorBoard = False, shard: Shard = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Train a GPT on any text; without --data on Python's language reference. Ctrl-C saves it and says how to
     resume."""
@@ -76,5 +77,5 @@ def gpt(
     }  # fmt: skip
     changes = Changes(data=data, seed=seed, steps=steps, **sizes)
     fresh = (recipe, out, from_model, seed, *sizes.values())
-    shown = Shown(device, plot, tensorboard, as_json)
+    shown = Shown(device, plot, tensorboard, as_json, shard)
     train_or_resume("gpt", Asked(recipe, changes, from_model, minutes), resume, out, fresh, shown)

@@ -51,6 +51,13 @@ Precision = Annotated[
 Compile = Annotated[
     bool, typer.Option("--compile", help="Compile the model first (needs a C++ compiler); pays off in long trainings.")
 ]
+Shard = Annotated[
+    bool,
+    typer.Option(
+        "--shard",
+        help="Of several processes (torchrun), each keeps a part of the model: FSDP, not DDP.",
+    ),
+]
 TensorBoard = Annotated[
     bool, typer.Option("--tensorboard", help="Write the measurements for TensorBoard too, into RUN/tensorboard.")
 ]

@@ -20,6 +20,7 @@ from kqv.cli.train_options import (
     Precision,
     Resume,
     Seed,
+    Shard,
     Steps,
     TensorBoard,
     Width,
@@ -75,7 +76,7 @@ def translate(
     learning_rate: LearningRate = None, optimizer: Optimizer = None, steps: Steps = None, minutes: Minutes = None,
     seed: Seed = None, out: Out = None, resume: Resume = None, from_run: From = None, precision: Precision = None,
     compile_model: Compile = False, device: Device = "auto", plot: Plot = None, tensorboard: TensorBoard = False,
-    as_json: Json = False,
+    shard: Shard = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Train a Transformer to translate; without --data German numbers and dates into English. Ctrl-C saves it and says
     how to resume."""
@@ -93,5 +94,5 @@ def translate(
     }  # fmt: skip
     changes = Changes(data=data, seed=seed, steps=steps, **sizes)
     fresh = (recipe, out, from_run, seed, *sizes.values())
-    shown = Shown(device, plot, tensorboard, as_json)
+    shown = Shown(device, plot, tensorboard, as_json, shard)
     train_or_resume("translate", Asked(recipe, changes, from_run, minutes), resume, out, fresh, shown)

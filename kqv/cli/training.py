@@ -32,12 +32,14 @@ def check_flags(resume: str | None, fresh: tuple[object, ...], steps: int | None
 
 @dataclass(frozen=True)
 class Shown:
-    """How a training is watched and ended: where it computes, what is drawn and written of it."""
+    """How a training is watched and ended: where it computes, what is drawn and written of it, and whether several
+    processes split the model."""
 
     device: str = "auto"
     plot: Path | None = None
     tensorboard: bool = False
     as_json: bool = False
+    shard: bool = False
 
 
 def train_or_resume(
@@ -59,7 +61,7 @@ def train_or_resume(
     device = (
         devices.device_of(old) if old is not None and shown.device == "auto" else devices.choose_device(shown.device)
     )
-    with joined(device) as group:
+    with joined(device, shown.shard) as group:
         with TerminalWatcher() as watcher:
             if old is not None:
                 run, (trainer, display) = old, resumed(chosen, old, asked, group, watcher, every)

@@ -60,8 +60,10 @@ def _known_cosines_and_sines(x: Tensor, positions: Tensor, base: float) -> tuple
     GPU would have to be waited for.
     """
     global _latest
-    if not positions.is_cpu or torch.is_inference_mode_enabled() or positions.is_inference():
-        return _cosines_and_sines(x, positions, base)  # what inference mode makes cannot be used in training
+    if type(positions) is not Tensor or not positions.is_cpu:  # one that only has a shape cannot be compared
+        return _cosines_and_sines(x, positions, base)
+    if torch.is_inference_mode_enabled() or positions.is_inference():  # what it makes cannot be used in training
+        return _cosines_and_sines(x, positions, base)
     asked = (x.shape[-1], x.dtype, x.device, positions.dtype, base)
     known_positions, known, angles = _latest
     if known != asked or not torch.equal(known_positions, positions):

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from kqv.errors import RunError
+from kqv.sharded import own_rows, rows_like, sharded_like
 from kqv.tensors import Tensors, fits, weights_of
 from kqv.training.plans import TrainingPlan
 
@@ -27,19 +28,23 @@ class Average(ABC):
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
-        self.named = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        self.like = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        self.named = {name: own_rows(parameter) for name, parameter in self.like.items()}
         self.current: Tensors = {}
         self._own: Tensors | None = None  # training's own weights, while the average takes their place
 
     @property
     def own(self) -> Tensors:
         """Training's own weights, and the buffers."""
-        return weights_of(self.model) | (self._own or {})
+        return weights_of(self.model) | self._sharded(self._own or {})
 
     @property
     def weights(self) -> Tensors:
         """The averaged weights, and the buffers: what is scored and kept for use."""
-        return weights_of(self.model) | self.current
+        return weights_of(self.model) | self._sharded(self.current)
+
+    def _sharded(self, tensors: Tensors) -> Tensors:
+        return {name: sharded_like(tensor, self.like[name]) for name, tensor in tensors.items()}
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -100,10 +105,10 @@ class ExponentialAverage(Average):
         torch._foreach_lerp_(list(self.current.values()), list(self.named.values()), 1 - decay)
 
     def state(self) -> Tensors:
-        return self.current
+        return self._sharded(self.current)
 
     def restore(self, state: Tensors, origin: str) -> None:
-        self.current = _fitting(state, self.named, origin)
+        self.current = _fitting(state, self.like, origin)
 
 
 class LastAverage(Average):
@@ -121,14 +126,16 @@ class LastAverage(Average):
             self._use(self.kept)
 
     def state(self) -> Tensors:
-        return {f"{step}/{name}": tensor for step, kept in self.kept.items() for name, tensor in kept.items()}
+        return {
+            f"{step}/{name}": tensor for step, kept in self.kept.items() for name, tensor in self._sharded(kept).items()
+        }
 
     def restore(self, state: Tensors, origin: str) -> None:
         steps = {name.partition("/")[0] for name in state}
         if any(not step.isdecimal() for step in steps):
             raise RunError(f"{origin} has {min(state)} among its averaged weights; it is damaged or of another run")
         self._use({
-            step: _fitting(_under(f"{step}/", state), self.named, f"{origin}, average of step {step},")
+            step: _fitting(_under(f"{step}/", state), self.like, f"{origin}, average of step {step},")
             for step in sorted(map(int, steps))
         })  # fmt: skip
 
@@ -171,4 +178,7 @@ def _fitting(tensors: Tensors, parameters: Tensors, origin: str) -> Tensors:
         raise RunError(f"{origin} {which} {name}; it is damaged or of another run")
     for name, parameter in parameters.items():
         fits(name, tensors[name], parameter, origin)
-    return {name: tensors[name].to(parameter.device, copy=True) for name, parameter in parameters.items()}
+    return {
+        name: rows_like(tensors[name], parameter).to(parameter.device, copy=True)
+        for name, parameter in parameters.items()
+    }

@@ -10,9 +10,11 @@ writes and prints.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -23,11 +25,16 @@ from kqv.errors import Error
 
 @dataclass(frozen=True)
 class Group:
-    """The processes that train together; `rank` is this one's number from 0. A process alone is a group of one."""
+    """The processes that train together; `rank` is this one's number from 0. A process alone is a group of one.
+
+    `shards`: each keeps only some rows of every parameter, with their gradients and what the optimizer remembers, and
+    gathers a block's others while it computes it (FSDP2; Zhao et al. 2023). Else each has the whole model (DDP).
+    """
 
     rank: int = 0
     size: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    shards: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -41,9 +48,43 @@ class Group:
             return slice(0, 1), 0.0
         return slice(first, end), (end - first) * self.size / examples
 
-    def wrap(self, model: nn.Module) -> nn.Module:
-        """The model to compute with: its gradients are averaged over all processes during the backward pass."""
-        return model if self.size == 1 else nn.parallel.DistributedDataParallel(model)
+    def wrap(self, computed: nn.Module, model: nn.Module | None = None) -> nn.Module:
+        """What to compute with: its gradients are averaged over all processes during the backward pass. `model`: the
+        part of it that has the parameters, if it is not the whole."""
+        if self.size == 1:
+            return computed
+        if not self.shards:
+            return nn.parallel.DistributedDataParallel(computed)
+        shard(model or computed, self.device.type)
+        return computed
+
+    @contextmanager
+    def gathered(self, model: nn.Module) -> Iterator[None]:
+        """Inside, each process has the whole model, which it can use alone."""
+        self._gather(model)
+        try:
+            yield
+        finally:
+            self._scatter(model)
+
+    @contextmanager
+    def scattered(self, model: nn.Module) -> Iterator[None]:
+        """Inside of `gathered`, each process has its own rows again: a state to be saved has no copies."""
+        self._scatter(model)
+        try:
+            yield
+        finally:
+            self._gather(model)
+
+    def _gather(self, model: nn.Module) -> None:
+        for part in shards_of(model) if self.shards else []:
+            part.set_reshard_after_forward(False, recurse=False)
+            part.unshard()
+
+    def _scatter(self, model: nn.Module) -> None:
+        for part in shards_of(model) if self.shards else []:
+            part.set_reshard_after_forward(True, recurse=False)
+            part.reshard()
 
     def mean(self, tensor: Tensor) -> Tensor:
         """The mean of all processes' tensors."""
@@ -85,14 +126,39 @@ class Group:
 ALONE = Group()
 
 
+def shard(model: nn.Module, device: str) -> None:
+    """Leave this process its rows of each parameter; blocks are gathered one after another, the rest with the whole."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    # what a model gives is a view, which the warning's case, to change it in place, is not done to
+    warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view")
+    mesh = init_device_mesh(device, (dist.get_world_size(),))
+    for blocks in model.modules():
+        if isinstance(blocks, nn.ModuleList):
+            for block in blocks:
+                fully_shard(block, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+
+
+def shards_of(model: nn.Module) -> list[Any]:
+    """The modules whose parameters are gathered together."""
+    from torch.distributed.fsdp import FSDPModule
+
+    return [module for module in model.modules() if isinstance(module, FSDPModule)]
+
+
 @contextmanager
-def joined(device: torch.device) -> Iterator[Group]:
+def joined(device: torch.device, shards: bool = False) -> Iterator[Group]:
     """The group that torchrun started, each process on its own GPU where they compute on GPUs; without torchrun, alone.
 
-    Raises `Error` when there are more processes than GPUs.
+    Raises `Error` when there are more processes than GPUs, and where a process alone is to share the model's
+    parameters with others.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
+        if shards:
+            raise Error("--shard splits a model over several processes; start them with torchrun --nproc-per-node 2")
         yield Group(device=device)
         return
     if device.type == "mps":
@@ -104,6 +170,6 @@ def joined(device: torch.device) -> Iterator[Group]:
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    yield Group(int(os.environ["RANK"]), size, device)
+    yield Group(int(os.environ["RANK"]), size, device, shards)
     dist.barrier()  # nobody leaves while another still needs an answer
     # The group is not taken down: its threads sometimes abort the process that does. The command line leaves without.

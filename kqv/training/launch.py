@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from kqv.errors import Error, RunError
-from kqv.tensors import digest, weights_of
+from kqv.sharded import whole
+from kqv.tensors import Tensors, digest, weights_of
 from kqv.training.budget import steps_within
 from kqv.training.checkpoint import Checkpoint, Counters
 from kqv.training.distributed import Group
@@ -61,14 +62,17 @@ def start(
             task, make_optimizer(task.model, recipe.training), recipe.training, run, listener,
             checkpoint_seconds=checkpoint_seconds, group=group,
         )  # fmt: skip
+        weights = {name: whole(tensor) for name, tensor in weights_of(task.model).items()}
         if not group.is_first:
             trainer.save()
+            group.largest(0)  # until the first one has written what all read
             return run, trainer
         config = _config(recipe, prepared.facts, group, weights_from)
-        config = config.model_copy(update={"identity": _identity(config, task.model)})
+        config = config.model_copy(update={"identity": _identity(config, weights)})
         with made(run, config) as files, trainer.storage.writing_to(files):
             trainer.save()
             prepared.describe(run)
+        group.largest(0)
     except BaseException:
         if group.is_first:
             with suppress(OSError):  # an empty folder that was made for the run; one with anything in it stays
@@ -109,13 +113,13 @@ def _config(recipe: Recipe, facts: DataFacts, group: Group, weights_from: str | 
     )
 
 
-def _identity(config: Config, model: nn.Module) -> str:
+def _identity(config: Config, weights: Tensors) -> str:
     """A fingerprint of all that decides a run's numbers: recipe, data, software, and the weights that it starts from.
 
     A training that is repeated has the same one, and writes the same files.
     """
     content = config.model_dump(mode="json", exclude={"identity", "weights_from"})
-    return digest(weights_of(model), content)[:32]
+    return digest(weights, content)[:32]
 
 
 def resume(

@@ -15,7 +15,8 @@ from torch import Tensor
 from kqv.data.text.tokens import Advance
 from kqv.errors import Error, RunError
 from kqv.memory import keep_freed_memory
-from kqv.tensors import all_finite, put_weights
+from kqv.sharded import whole
+from kqv.tensors import Tensors, all_finite, put_weights
 from kqv.threads import threads_for
 from kqv.training.audience import Audience
 from kqv.training.averaging import make_average
@@ -165,7 +166,7 @@ class Trainer:
         if scored:
             self.due = True
             self.average.before_evaluation(self.step)
-            with self.audience.pause(), self.average.in_use():
+            with self.audience.pause(), self.average.in_use(), self.group.gathered(self.task.model):
                 with torch.no_grad():
                     scores, over_all = self._evaluate(asked)
                 monitored = self.task.monitor()
@@ -200,7 +201,8 @@ class Trainer:
         def advance(done: int, whole: int) -> None:
             stop, overdue = self.group.largest(asked(), self.storage.is_due)
             if stop or overdue:
-                self.save()
+                with self.group.scattered(self.task.model):
+                    self.save()
             if stop:
                 raise self._interrupted(stop)
             show(done, whole)
@@ -222,7 +224,7 @@ class Trainer:
         score = scores[name]
         if self.best is not None and goodness(score, name) <= goodness(self.best, name):
             return
-        weights = self.average.weights
+        weights = _whole(self.average.weights)
         if not all_finite(weights):
             raise self._diverged("the weights are not finite")
         self.best = score
@@ -232,10 +234,10 @@ class Trainer:
 
     def _sample(self) -> None:
         """Let the model write a little, for who watches and for samples.jsonl."""
-        if not self.plan.sample_tokens or not self.group.is_first or not isinstance(self.task, Sampling):
+        if not self.plan.sample_tokens or not isinstance(self.task, Sampling):
             return
-        with self.audience.pause(), self.average.in_use():
-            text = self.task.sample(self.plan.sample_tokens)
+        with self.audience.pause(), self.average.in_use(), self.group.gathered(self.task.model):
+            text = self.task.sample(self.plan.sample_tokens) if self.group.is_first else ""
             if not text:  # the text ended at once
                 return
             with self.storage.writing() as files:
@@ -249,8 +251,8 @@ class Trainer:
         again. `Diverged` when weights or losses are NaN or infinite: such a state is never saved.
         """
         began = time.monotonic()
-        own, weights, average = self.average.own, self.average.weights, self.average.state()
-        optimizer = self.optimizer.state()
+        own, weights = _whole(self.average.own), _whole(self.average.weights)
+        average, optimizer = _whole(self.average.state()), _whole(self.optimizer.state())
         losses = torch.stack(self._losses) if self._losses else torch.empty(0)
         if not all(map(all_finite, (own, weights, average, optimizer, {"losses": losses}))):
             raise self._diverged("the weights or the loss are not finite")
@@ -332,3 +334,8 @@ class Trainer:
         finally:
             self.step = failed
         return None
+
+
+def _whole(tensors: Tensors) -> Tensors:
+    """Each tensor with the rows of all processes, which have to ask together."""
+    return {name: whole(tensor) for name, tensor in tensors.items()}

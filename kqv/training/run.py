@@ -33,6 +33,7 @@ from kqv.files.temporary import is_temporary
 from kqv.training.lines import Line, measurement, sample
 from kqv.training.parsing import parsed, read_json
 from kqv.training.plans import AnyRecipe, Plan, Recipe
+from kqv.viewed import Viewed
 
 FORMAT = 2  # 1 had no checksums
 CONFIG, CLASSES, TOKENIZER, SOURCE_TOKENIZER, TEACHER, MODEL, BEST, CHECKPOINT, METRICS, SAMPLES = (
@@ -92,7 +93,7 @@ class Config(Plan):
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Viewed):
     """One run directory."""
 
     path: Path

@@ -163,8 +163,8 @@ def test_minutes_become_steps_and_leave_no_trace(workshop: Any, monkeypatch: pyt
 
 
 def test_minutes_are_divided_by_the_time_of_a_step(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kqv.training.budget._seconds_per_step", lambda *_: 0.25)
-    monkeypatch.setattr("kqv.training.budget._seconds_of_evaluation", lambda *_: 0.0)
+    monkeypatch.setattr("kqv.training.budget.seconds_per_step", lambda *_: 0.25)
+    monkeypatch.setattr("kqv.training.budget.seconds_of_evaluation", lambda *_: 0.0)
     run, _ = workshop.begin("one", minutes=1.5)
     assert run.recipe.training.steps == 360
     assert workshop.resume(run).steps == 360

@@ -110,8 +110,8 @@ def test_a_short_text_is_scored_whole_whatever_the_recipe_says(begin: Any) -> No
 def test_minutes_count_evaluations_and_make_the_sample_smaller(
     begin: Any, long_texts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget, "_seconds_per_step", lambda *_: 0.1)
-    monkeypatch.setattr(budget, "_seconds_of_evaluation", lambda *_: 1.2)
+    monkeypatch.setattr(budget, "seconds_per_step", lambda *_: 0.1)
+    monkeypatch.setattr(budget, "seconds_of_evaluation", lambda *_: 1.2)
     trainer = begin(minutes=0.1)  # 6 seconds: an evaluation may take 0.6
     assert trainer.run.recipe.training.evaluation_tokens == trainer.task.evaluated == 96
     assert trainer.steps == 6 * 4  # of 0.4 + 0.6 s each
@@ -127,5 +127,5 @@ def test_a_long_evaluation_is_measured_by_a_part_of_it(
     monkeypatch.setattr(budget, "MEASURED_SECONDS", -1.0)
     forward = task.model.forward
     monkeypatch.setattr(task.model, "forward", lambda ids: parts.append(ids) or forward(ids))
-    assert budget._seconds_of_evaluation(task, ALONE) > 0
+    assert budget.seconds_of_evaluation(task, ALONE) > 0
     assert len(parts) == 1

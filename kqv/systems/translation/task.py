@@ -141,7 +141,7 @@ class TranslationTask:
         longest = min(model.context, 2 * int(lengths_of(validation)[:, 1].max()))
         self.search = BeamSearch(beams=1, longest=longest)
         self.work = sum(parameter.numel() for parameter in model.parameters()) * plan.batch
-        self._compute = group.wrap(compiled(_Computed(model)) if plan.compile else _Computed(model))
+        self._compute = group.wrap(compiled(_Computed(model)) if plan.compile else _Computed(model), model)
 
     def size(self, step: int) -> int:
         """How many tokens of the target side a step sees."""

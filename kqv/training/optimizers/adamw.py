@@ -63,9 +63,10 @@ class AdamWOptimizer(KernelOptimizer):
 
     def _update(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float) -> None:
         adamw(
-            [*parameters], gradients, self._known(parameters, "first_moment"), self._known(parameters, "second_moment"),
-            [], self._known(parameters, "step"), fused=True, foreach=False, amsgrad=False, maximize=False,
-            beta1=self.betas[0], beta2=self.betas[1], lr=self.rate, weight_decay=weight_decay, eps=self.epsilon,
+            self._rows(parameters), gradients, self._known(parameters, "first_moment"),
+            self._known(parameters, "second_moment"), [], self._known(parameters, "step"), fused=True, foreach=False,
+            amsgrad=False, maximize=False, beta1=self.betas[0], beta2=self.betas[1], lr=self.rate,
+            weight_decay=weight_decay, eps=self.epsilon,
         )  # fmt: skip
 
     def settings_of(self, parameter: nn.Parameter) -> dict[str, float]:

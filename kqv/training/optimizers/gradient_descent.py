@@ -66,18 +66,18 @@ class GradientDescentOptimizer(KernelOptimizer):
             return
         learning = [parameter for parameter in self.parameters() if parameter.grad is not None]
         weights, gradients = [p.detach() for p in learning], [p.grad for p in learning if p.grad is not None]
-        torch._foreach_add_(weights, gradients, alpha=-self.rate)
+        torch._foreach_add_(self._rows(weights), self._rows(gradients), alpha=-self.rate)
 
     def _update(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float) -> None:
         if self.l1:
-            for parameter, gradient in zip(parameters, gradients, strict=True):
+            for parameter, gradient in zip(self._rows(parameters), gradients, strict=True):
                 if parameter.dim() >= 2:
                     gradient.add_(parameter.sign(), alpha=self.l1)
         velocities: list[Tensor | None] = [None] * len(parameters)
         if self.momentum:
             velocities = [*self._known(parameters, "velocity")]
         sgd(
-            [*parameters], gradients, velocities, fused=True, foreach=False, weight_decay=weight_decay,
+            self._rows(parameters), gradients, velocities, fused=True, foreach=False, weight_decay=weight_decay,
             momentum=self.momentum, lr=self.rate, dampening=0.0, nesterov=False, maximize=False,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from kqv.arithmetic import Expression, Index, Named, Position, Power, Sum, below, sqrt, when
 from kqv.errors import RunError
+from kqv.sharded import is_sharded, own_rows, rows_like, whole
 from kqv.tensors import fits
 from kqv.trace.update import Rule
 from kqv.training.optimizers.adamw import AdamWOptimizer
@@ -207,7 +208,7 @@ class MuonOptimizer(Optimizer):
         self._share = 1.0
         self.matrices = {name: parameter for name, parameter in self.named.items() if name in matrices}
         self._rules = {id(p): Muon(parts_of(p, matrices[name])) for name, p in self.matrices.items()}
-        self._velocities = {id(p): torch.zeros_like(p, requires_grad=False) for p in self.matrices.values()}
+        self._velocities = {id(p): own_rows(p.detach()).new_zeros(p.shape) for p in self.matrices.values()}
         others = [(name, parameter) for name, parameter in self.named.items() if name not in self.matrices]
         self._others = AdamWOptimizer(others, adamw_learning_rate, weight_decay, betas, epsilon) if others else None
         self._stacked: list[nn.Parameter] = []
@@ -274,15 +275,25 @@ class MuonOptimizer(Optimizer):
             if scale != 1:
                 stack.result.mul_(scale)
         rate = self.learning_rate * self._share
-        weights = [parameter.detach() for parameter in learning]
+        weights = [own_rows(parameter.detach()) for parameter in learning]
         if self.weight_decay:
             torch._foreach_mul_(weights, 1 - rate * self.weight_decay)
+        if any(map(is_sharded, learning)):
+            torch._foreach_add_(weights, self._own_rows_of_results(learning), alpha=-rate)
+            return
         windows = [member.window(member.parameter.detach()) for member in self._members]
         torch._foreach_add_(windows, self._results, alpha=-rate)
 
+    def _own_rows_of_results(self, learning: list[nn.Parameter]) -> list[Tensor]:
+        """Of each matrix's step the rows that this process has."""
+        parts: dict[int, list[Tensor]] = {id(parameter): [] for parameter in learning}
+        for member, result in zip(self._members, self._results, strict=True):
+            parts[id(member.parameter)].append(result.to(member.parameter.dtype))
+        return [rows_like(torch.cat(parts[id(parameter)]), parameter) for parameter in learning]
+
     def _gather(self, learning: list[nn.Parameter]) -> None:
-        """Move the velocities on, and lay gradient + μ·velocity into the stacks."""
-        gradients = {id(p): p.grad for p in learning if p.grad is not None}
+        """Move the velocities on, and lay gradient + μ·velocity into the stacks: whole matrices, in each process."""
+        gradients = {id(p): whole(p.grad) for p in learning if p.grad is not None}
         velocities = [self._velocities[key] for key in gradients]
         torch._foreach_mul_(velocities, self.momentum)
         torch._foreach_add_(velocities, list(gradients.values()))
@@ -300,7 +311,7 @@ class MuonOptimizer(Optimizer):
                 kinds.setdefault(kind, []).append((parameter, part))
         self._stacked, self._members, self._stacks = learning, [], []
         for (rows, columns, _, _), found in kinds.items():
-            own = found[0][0].detach()
+            own = own_rows(found[0][0].detach())
             like = own.to(torch.bfloat16) if own.is_cuda else own
             stack = Stack(len(found), rows, columns, like)
             self._stacks.append((stack, found[0][1].scale))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from kqv.arithmetic import Constant, Expression, Named
 from kqv.errors import RunError
+from kqv.sharded import is_sharded, own_rows, rows_like, sharded_like
 from kqv.tensors import fits
 from kqv.trace.update import Rule
 
@@ -118,6 +119,7 @@ class KernelOptimizer(Optimizer):
         others = [p for p in self.named.values() if p.dim() < 2]
         self.groups = [group for group in (Group(matrices, weight_decay), Group(others, 0.0)) if group.parameters]
         self._state: dict[int, State] = {}
+        self._is_sharded = any(is_sharded(parameter) for parameter in self.named.values())
 
     @abstractmethod
     def _update(self, parameters: list[nn.Parameter], gradients: list[Tensor], weight_decay: float) -> None:
@@ -141,7 +143,11 @@ class KernelOptimizer(Optimizer):
             learning = [parameter for parameter in group.parameters if parameter.grad is not None]
             if learning:
                 gradients = [parameter.grad for parameter in learning if parameter.grad is not None]
-                self._update(learning, gradients, group.weight_decay)
+                self._update(learning, self._rows(gradients), group.weight_decay)
+
+    def _rows(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """What this process has of parameters or gradients: all of them, or of each some rows."""
+        return [own_rows(tensor) for tensor in tensors] if self._is_sharded else [*tensors]
 
     def _known(self, parameters: list[nn.Parameter], name: str) -> list[Tensor]:
         """What is remembered of parameters under a name; zeros before the first step."""
@@ -151,7 +157,7 @@ class KernelOptimizer(Optimizer):
         return [self._state[id(parameter)][name] for parameter in parameters]
 
     def _new_state(self, parameter: nn.Parameter) -> State:
-        state = {name: torch.zeros_like(parameter.detach()) for name in self.remembered}
+        state = {name: torch.zeros_like(own_rows(parameter.detach())) for name in self.remembered}
         if self.counts:  # the fused kernels want even the number of steps where the parameter is
             state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
         return state
@@ -164,7 +170,7 @@ class KernelOptimizer(Optimizer):
     def state(self) -> State:
         """The whole state as named tensors, for a checkpoint."""
         return {
-            f"{name}/{key}": value
+            f"{name}/{key}": value if key == "step" else sharded_like(value, parameter)
             for name, parameter in self.named.items()
             for key, value in self._state.get(id(parameter), {}).items()
         }
@@ -183,7 +189,10 @@ class KernelOptimizer(Optimizer):
                 fits(f"{name}/{key}", value, torch.tensor(0.0) if key == "step" else parameter, origin)
             self._state.pop(id(parameter), None)
             if own:
-                self._state[id(parameter)] = {key: value.to(parameter.device, copy=True) for key, value in own.items()}
+                self._state[id(parameter)] = {
+                    key: (value if key == "step" else rows_like(value, parameter)).to(parameter.device, copy=True)
+                    for key, value in own.items()
+                }
         if left:
             raise RunError(f"{origin} has {min(left)}, which the model and its optimizer do not; it is of another run")
 
