@@ -11,18 +11,28 @@ from kqv.cli.json_output import print_json
 from kqv.cli.options import Best, Json, ModelName
 
 To = Annotated[
-    str, typer.Option("--to", metavar="NAME", help="The format: hugging-face (a GPT) or ctranslate2 (a translator).")
+    str,
+    typer.Option(
+        "--to", metavar="NAME", help="The format: hugging-face or gguf (a GPT), or ctranslate2 (a translator)."
+    ),
 ]
 Type = Annotated[
-    str | None, typer.Option("--type", metavar="TYPE", help="How ctranslate2 stores weights: float32 (usual) or int8.")
+    str | None,
+    typer.Option(
+        "--type",
+        metavar="TYPE",
+        help="How weights are stored. gguf: f32 (usual), f16, bf16, q8_0, q5_1, q5_0, q4_1 or q4_0. ctranslate2:"
+        " float32 (usual) or int8.",
+    ),
 ]
-Position = Annotated[Path, typer.Argument(metavar="PATH", help="A new folder to write into.")]
+Position = Annotated[Path, typer.Argument(metavar="PATH", help="A new folder to write into; for gguf a new file.")]
 
 
 def export(
     model: ModelName, path: Position, to: To, number_type: Type = None, best: Best = False, as_json: Json = False
 ) -> None:
-    """Write a trained model in another program's format: a GPT for transformers, a translator for CTranslate2."""
+    """Write a trained model in another program's format: a GPT for transformers or llama.cpp (and what is built on it:
+    Ollama, LM Studio), a translator for CTranslate2."""
     from kqv.cli.console import console
     from kqv.cli.preparing import TerminalWatcher
     from kqv.cli.progress import described
@@ -35,12 +45,15 @@ def export(
     with TerminalWatcher() as watcher:
         source = find_model(model, chosen.system, watcher.downloading)
         loaded = system_named(chosen.system).load(source, best)
-    files = chosen.write(loaded, path, stored)
+    written = chosen.write(loaded, path, stored)
     if as_json:
         kind = {"type": stored} if stored else {}
-        print_json({"model": source.name, "format": to, **kind, "path": str(path), "files": files})
+        said = {"files": [file.name for file in written.files], "notes": written.notes}
+        print_json({"model": source.name, "format": to, **kind, "path": str(path), **said})
         return
-    console.print(f"{described(loaded.model)}, in {path}:", markup=False)
-    for name in files:
-        console.print(f"  {name:<24}{(path / name).stat().st_size:>14,} bytes", markup=False)
+    console.print(f"{described(loaded.model)}, in {written.files[0].parent}:", markup=False)
+    for file in written.files:
+        console.print(f"  {file.name:<24}{file.stat().st_size:>14,} bytes", markup=False)
+    for note in written.notes:
+        console.print(f"Note: {note}.", markup=False, highlight=False)
     console.print(f"\nTo load it:\n{chosen.usage(loaded, path)}", markup=False, highlight=False, soft_wrap=True)

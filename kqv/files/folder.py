@@ -1,4 +1,4 @@
-"""Writing a folder so that it appears only when all of it is there."""
+"""Writing a folder, or a file that a library writes, so that it appears only when all of it is there."""
 
 from __future__ import annotations
 
@@ -34,3 +34,26 @@ def written_folder(folder: Path) -> Iterator[Path]:
             part.replace(folder)
     except OSError as failure:
         raise Error(f"cannot write {folder}: {reason(failure)}") from None
+
+
+@contextmanager
+def written_file(path: Path) -> Iterator[Path]:
+    """Give a path where a library can write a file; when the `with` ends well, it takes the path's place in one step.
+
+    Raises `Error` in one line where something stands there, and where the disk refuses.
+    """
+    if path.is_dir():
+        raise Error(f"{path} is a folder; choose the name of a new file")
+    if os.path.lexists(path):
+        raise Error(f"there is a file {path} already; choose the name of a new one")
+    make_folder(path.parent)
+    try:
+        remove_leftovers(path.parent, path.name)
+        with new_folder(path.parent, path.name) as temporary:
+            part = temporary / path.name
+            yield part
+            with part.open("rb+") as file:
+                os.fsync(file)  # the data must be on disk before the name points at it
+            part.replace(path)
+    except OSError as failure:
+        raise Error(f"cannot write {path}: {reason(failure)}") from None

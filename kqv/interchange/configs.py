@@ -47,17 +47,23 @@ def architecture_in(config: Config) -> tuple[int, Architecture]:
     return whole_number(config, "vocab_size"), Architecture(**_READERS[family.name](config))
 
 
-def config_of(model: GPT, end_of_text: int | None) -> dict[str, Any]:
-    """The config.json of a model. Raises `Error` that names the part which none of the families has."""
-    chosen = model.architecture
+def family_or_refusal(chosen: Architecture, where: str) -> Family:
+    """The family of an architecture. Raises `Error` that names the part which no model `where` has."""
     family = family_of(chosen)
     if family is None:
         nearest = min(reversed(FAMILIES.values()), key=lambda known: len(known.differences(chosen)))
         parts = ", no ".join(nearest.differences(chosen))
         raise Error(
-            f"no model in Hugging Face's layout has these parts: {nearest.title}, the nearest, has no {parts}; "
+            f"no model {where} has these parts: {nearest.title}, the nearest, has no {parts}; "
             "train one of gpt2's, llama's or qwen3's architecture to export it"
         )
+    return family
+
+
+def config_of(model: GPT, end_of_text: int | None) -> dict[str, Any]:
+    """The config.json of a model. Raises `Error` that names the part which none of the families has."""
+    chosen = model.architecture
+    family = family_or_refusal(chosen, "in Hugging Face's layout")
     content = {
         "architectures": [ARCHITECTURES[family.name]], "model_type": family.name, "vocab_size": model.vocab,
         "tie_word_embeddings": chosen.tied, "bos_token_id": end_of_text, "eos_token_id": end_of_text,

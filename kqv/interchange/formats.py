@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kqv.errors import Error
-from kqv.interchange import ctranslate2, hugging_face
+from kqv.data.text.codec import Tokenizer
+from kqv.errors import DataError, Error
+from kqv.interchange import ctranslate2, gguf, hugging_face
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files of an export, and what has to be said of it, in sentences."""
+
+    files: list[Path]
+    notes: list[str] = field(default_factory=list)
+
+
+def _in_folder(folder: Path, names: list[str]) -> Written:
+    return Written([folder / name for name in names])
 
 
 @dataclass(frozen=True)
 class Format:
     """A format that models of one `system` can be written in.
 
-    `write(loaded, path, type)` gives the names of the files; `loaded` is what the system loads. `usage(loaded, path)`:
-    how others load them, in their language. `types`: how numbers can be stored, the usual one first; none where there
+    `write(loaded, path, type)` says what it wrote; `loaded` is what the system loads. `usage(loaded, path)`: how others
+    load it, in their language. `types`: how numbers can be stored, the usual one first; none where there
     is nothing to choose.
     """
 
     system: str
-    write: Callable[[Any, Path, str], list[str]]
+    write: Callable[[Any, Path, str], Written]
     usage: Callable[[Any, Path], str]
     types: tuple[str, ...] = ()
 
@@ -36,8 +49,8 @@ class Format:
         return name
 
 
-def _to_hugging_face(loaded: Any, path: Path, number_type: str) -> list[str]:
-    return hugging_face.write(loaded.model, loaded.tokenizer, path)
+def _to_hugging_face(loaded: Any, path: Path, number_type: str) -> Written:
+    return _in_folder(path, hugging_face.write(loaded.model, loaded.tokenizer, path))
 
 
 def _with_transformers(loaded: Any, path: Path) -> str:
@@ -54,8 +67,30 @@ def _translator(loaded: Any) -> ctranslate2.Translator:
     )
 
 
-def _to_ctranslate2(loaded: Any, path: Path, number_type: str) -> list[str]:
-    return ctranslate2.write(_translator(loaded), path, number_type)
+def _to_gguf(loaded: Any, path: Path, number_type: str) -> Written:
+    return Written([path], gguf.write(loaded.model, loaded.tokenizer, path, number_type))
+
+
+def _with_llama_cpp(loaded: Any, path: Path) -> str:
+    context = loaded.model.context
+    return (
+        "from llama_cpp import Llama\n"
+        f"model = Llama({str(path)!r}, n_ctx={context}, verbose=False)\n"
+        f"print(model({_prompt(loaded.tokenizer)!r}, max_tokens={min(40, context // 2)})['choices'][0]['text'])"
+    )
+
+
+def _prompt(tokenizer: Tokenizer) -> str:
+    """A text to begin with, which the tokenizer knows."""
+    try:
+        tokenizer.encode("The")
+    except DataError:
+        return tokenizer.decode([tokenizer.size - 1])
+    return "The"
+
+
+def _to_ctranslate2(loaded: Any, path: Path, number_type: str) -> Written:
+    return _in_folder(path, ctranslate2.write(_translator(loaded), path, number_type))
 
 
 def _with_ctranslate2(loaded: Any, path: Path) -> str:
@@ -64,6 +99,7 @@ def _with_ctranslate2(loaded: Any, path: Path) -> str:
 
 FORMATS = {
     "hugging-face": Format("gpt", _to_hugging_face, _with_transformers),
+    "gguf": Format("gpt", _to_gguf, _with_llama_cpp, tuple(gguf.TYPES)),
     "ctranslate2": Format("translate", _to_ctranslate2, _with_ctranslate2, ctranslate2.TYPES),
 }
 """All formats by name."""

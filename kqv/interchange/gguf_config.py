@@ -1,10 +1,12 @@
-"""What a GGUF file's metadata says of the model, in the words of Hugging Face's config.json."""
+"""What a GGUF file's metadata says of the model, in the words of Hugging Face's config.json: read and written."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
 from typing import Any
+
+import numpy as np
 
 from kqv.errors import DataError
 from kqv.interchange.gguf_file import Metadata
@@ -32,6 +34,9 @@ LEARNED_KEYS = {
 }
 KEYS = {"llama": ROTARY_KEYS, "qwen3": ROTARY_KEYS, "gpt2": LEARNED_KEYS}
 """For each architecture the keys (after `llama.` and so on) that a config has under another name."""
+
+FRACTIONS = ("rms_norm_eps", "layer_norm_epsilon", "rope_theta")
+"""What is no whole number; float32 in a file."""
 
 OPTIONAL = {"attention.head_count_kv", "attention.key_length", "rope.freq_base"}
 
@@ -85,13 +90,25 @@ def config_in(metadata: Metadata, tensors: Collection[str], rows: int, tied: boo
             config[name] = own.pop(key)
         elif key not in OPTIONAL:
             raise DataError(f"{architecture}.{key} is missing; is the file complete?")
-    for name in ("rms_norm_eps", "layer_norm_epsilon", "rope_theta"):
+    for name in FRACTIONS:
         if name in config and not _is_positive(config[name]):
             raise DataError(f"{name} is {config[name]!r}, but a positive number was expected; is the file complete?")
+        if name in config:
+            config[name] = _as_it_was_meant(config[name])
     _FURTHER[architecture](config, own, tensors)
     _take(own, "vocab_size", rows, "the rows of token_embd.weight")
     _refuse(architecture, own)
     return config
+
+
+def metadata_of(config: Config) -> Config:
+    """The metadata that says of a model what its config says: `config_in` the other way round."""
+    architecture = config["model_type"]
+    own = {key: config[name] for key, name in KEYS[architecture].items()}
+    own["vocab_size"] = config["vocab_size"]
+    if "head_dim" in config:
+        own |= dict.fromkeys(("attention.value_length", "rope.dimension_count"), config["head_dim"])
+    return {f"{architecture}.{key}": value for key, value in own.items()}
 
 
 def _rotary(config: Config, own: Config, tensors: Collection[str]) -> None:
@@ -124,6 +141,12 @@ _FURTHER: dict[str, Callable[[Config, Config, Collection[str]], None]] = {
 
 def _is_positive(value: Any) -> bool:
     return isinstance(value, int | float) and 0 < value < math.inf
+
+
+def _as_it_was_meant(value: Any) -> float:
+    """The shortest decimal fraction of a float32: 1e-05, which float32 has as 0.00000999999974738."""
+    single = np.array(value, dtype=np.float64).astype(np.float32)
+    return float(str(single)) if float(single) == value else float(value)
 
 
 def _take(own: Config, key: str, expected: Any, reason: str) -> None:

@@ -1,15 +1,16 @@
-"""A GGUF file's tensors by Hugging Face's names, in Hugging Face's order of rows."""
+"""A GGUF file's tensors by Hugging Face's names, in Hugging Face's order of rows: read and written."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
 
 from kqv.errors import DataError
 from kqv.interchange.gguf_file import GGUFFile
+from kqv.models.heads import Heads
 
 ROTARY_NAMES = {
     "token_embd": "model.embed_tokens",
@@ -43,8 +44,9 @@ NAMES = {"llama": ROTARY_NAMES, "qwen3": ROTARY_NAMES, "gpt2": LEARNED_NAMES}
 """For each architecture their names of modules, and Hugging Face's."""
 
 TABLE, HEAD, SCALING = "token_embd.weight", "output.weight", "rope_freqs.weight"
+POSITIONS = "position_embd.weight"
 
-_BLOCK = re.compile(r"blk\.(\d+)\.")
+_BLOCK, _NUMBER = re.compile(r"blk\.(\d+)\."), re.compile(r"\.(\d+)\.")
 
 
 class GGUFTensors:
@@ -59,7 +61,7 @@ class GGUFTensors:
     def __init__(self, file: GGUFFile, architecture: str, heads: int, key_heads: int) -> None:
         self.file, self.architecture = file, architecture
         self.origin = self.described_in = str(file.path)
-        self.heads = {"q_proj": heads, "k_proj": key_heads} if architecture == "llama" else {}
+        self.heads = _turned_heads(architecture, heads, key_heads)
         self._stored = {self._named(name): name for name in file.extents if not self._is_passed_over(name)}
 
     def names(self) -> Collection[str]:
@@ -103,6 +105,23 @@ class GGUFTensors:
         return name == HEAD and is_tied(self.file)
 
 
+def stored(architecture: str, tensors: Mapping[str, Tensor], heads: Heads) -> dict[str, Tensor]:
+    """Tensors by Hugging Face's names as a GGUF file has them: what `GGUFTensors` does, the other way round."""
+    names = {theirs: name for name, theirs in NAMES[architecture].items()}
+    counts = _turned_heads(architecture, heads.count, heads.key_heads)
+    found: dict[str, Tensor] = {}
+    for full, tensor in tensors.items():
+        module, _, last = full.rpartition(".")
+        number = _NUMBER.search(module)
+        name = names[_NUMBER.sub(".*.", module, count=1)]
+        if architecture == "gpt2" and number is not None and tensor.dim() == 2:
+            tensor = tensor.T
+        count = counts.get(module.split(".")[-1])
+        name = f"{name.replace('*', number[1]) if number else name}.{last}"
+        found[name] = (tensor if count is None else _pairs(tensor, count)).contiguous()
+    return found
+
+
 def is_tied(file: GGUFFile) -> bool:
     """Whether the head is the table of tokens: it is missing in the file, or a copy of the table."""
     if HEAD not in file.extents:
@@ -110,6 +129,16 @@ def is_tied(file: GGUFFile) -> bool:
     head, table = file.extents[HEAD], file.extents[TABLE]
     alike = (head.type, head.shape) == (table.type, table.shape)
     return alike and torch.equal(file.read(HEAD), file.read(TABLE))
+
+
+def _turned_heads(architecture: str, heads: int, key_heads: int) -> dict[str, int]:
+    """The maps whose rows stand in another order there, and how many heads they have."""
+    return {"q_proj": heads, "k_proj": key_heads} if architecture == "llama" else {}
+
+
+def _pairs(rows: Tensor, heads: int) -> Tensor:
+    """Rows `[head 2 channel/2, ...]`, one half after the other, as `[head channel/2 2, ...]`."""
+    return rows.view(heads, 2, -1, *rows.shape[1:]).transpose(1, 2).reshape(rows.shape)
 
 
 def _halves(rows: Tensor, heads: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The tokenizer in a GGUF file's metadata: byte pairs on bytes, with the pattern that parts a text into words."""
+"""The tokenizer in a GGUF file's metadata: byte pairs and the pattern that parts a text into words, or characters."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from tokenizers import AddedToken, Regex, decoders, models, pre_tokenizers, proc
 from tokenizers import Tokenizer as Library
 
 from kqv.data.text.byte_pairs import BytePairs
+from kqv.data.text.codec import Tokenizer
 from kqv.errors import DataError
+from kqv.interchange import gguf_pieces
 from kqv.interchange.gguf_file import Metadata
 
-CONTROL, USER_DEFINED, UNUSED = 3, 4, 5  # kinds of tokens; the others are 1 normal, 2 unknown, 6 byte
+NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5  # kinds of tokens; the others are 2 unknown, 6 byte
 
 _BYTES = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
 _GPT2 = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
@@ -33,14 +35,15 @@ def _cased(digits: str) -> Any:
     )
 
 
-_OLD = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"  # GPT-2's
+GPT2S = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+"""GPT-2's pattern, which `_GPT2` has too."""
 
 PATTERNS: dict[str, Any] = {
     "gpt-2": _GPT2,
     "smollm": pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), _GPT2]),
     "qwen2": _cased(r"\p{N}"),
     "llama-bpe": _cased(r"\p{N}{1,3}"),
-    "default": _words(r"[\p{P}$+<=>^~|]+", _OLD, r"\p{N}+", r"[0-9][0-9][0-9]"),
+    "default": _words(r"[\p{P}$+<=>^~|]+", GPT2S, r"\p{N}+", r"[0-9][0-9][0-9]"),
 }
 """How a text is parted into words, by `tokenizer.ggml.pre`: what llama.cpp does under that name.
 
@@ -51,8 +54,8 @@ WHOLE_WORDS_FIRST = {"llama-bpe"}
 """Vocabularies in which a word that is a token stays whole, whatever the merges would make of it."""
 
 
-def tokenizer_in(metadata: Metadata) -> BytePairs | None:
-    """The tokenizer of a file with this metadata; None where it has none.
+def tokenizer_in(metadata: Metadata) -> Tokenizer | None:
+    """The tokenizer of a file with this metadata: byte pairs, characters or bytes; None where it has none.
 
     Tokens that only fill the table up (`[PAD151669]`) are left out at its end. A text is taken as it is: GGUF names no
     normalisation, and llama.cpp does none. Raises `DataError` for a tokenizer of another kind, and a damaged one.
@@ -60,9 +63,21 @@ def tokenizer_in(metadata: Metadata) -> BytePairs | None:
     kind = metadata.get("tokenizer.ggml.model")
     if kind is None or kind == "none":
         return None
+    if kind == gguf_pieces.KIND:
+        tokens, kinds = _tokens(metadata)
+        while kinds and kinds[-1] == UNUSED:
+            tokens, kinds = tokens[:-1], kinds[:-1]
+        return gguf_pieces.tokenizer_of(tokens)
+    return _byte_pairs(kind, metadata)
+
+
+def _byte_pairs(kind: Any, metadata: Metadata) -> BytePairs:
     if kind != "gpt2":
         name = {"llama": "SentencePiece", "bert": "WordPiece", "t5": "Unigram"}.get(str(kind), repr(kind))
-        raise DataError(f"its tokenizer is of the kind {name}, which is not supported; only byte-level BPE (gpt2) is")
+        raise DataError(
+            f"its tokenizer is of the kind {name}, which is not supported; only byte-level BPE (gpt2), characters and"
+            " bytes (rwkv) are"
+        )
     usual = "gpt-2" if metadata.get("general.architecture") == "gpt2" else None  # its first files do not say it
     pattern = metadata.get("tokenizer.ggml.pre", usual)
     if not isinstance(pattern, str) or pattern not in PATTERNS:

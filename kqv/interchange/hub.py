@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kqv.errors import Error
 
-FILES = ["*.safetensors", "*.json"]
+FILES = ["*.safetensors", "*.json", "*.jinja"]
 """What is fetched: weights, and what explains them; never anything pickled."""
 
 _NAME = re.compile(r"[\w.-]+/[\w.-]+")

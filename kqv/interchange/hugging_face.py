@@ -14,11 +14,10 @@ from kqv.files import write_json
 from kqv.files.folder import written_folder
 from kqv.interchange import library_tokenizer
 from kqv.interchange.assembly import assemble, outline_of
-from kqv.interchange.configs import config_of
+from kqv.interchange.configs import config_of, family_or_refusal
 from kqv.interchange.tensor_files import WHOLE, TensorFiles, read_json
 from kqv.interchange.tensor_names import PREFIXES, entries
 from kqv.models.architecture import Architecture
-from kqv.models.families import family_of
 from kqv.models.gpt import GPT
 from kqv.tensors import weights_of, write_tensors
 
@@ -72,10 +71,7 @@ def write(model: GPT, tokenizer: Tokenizer | None, folder: str | Path) -> list[s
 
 def tensors_of(model: GPT) -> dict[str, Tensor]:
     """A model's tensors as Hugging Face's layout has them, by name. Raises `Error` as `write`."""
-    family = family_of(model.architecture)
-    if family is None:
-        config_of(model, None)  # says which part is not to be had there
-        raise AssertionError("a model of no family has a part that none of them has")
+    family = family_or_refusal(model.architecture, "in Hugging Face's layout")
     own, prefix = weights_of(model), PREFIXES[family.name]
     found: dict[str, Tensor] = {}
     for entry in entries(family.name, model):

@@ -23,7 +23,8 @@ _SPACE = "▁"
 class LibraryTokenizer(Tokenizer):
     """A tokenizer.json as the library reads it, such as SentencePiece's byte pairs with `▁` for a space.
 
-    Special tokens are not added. Raises `DataError` if the library does not take it, or its ids have gaps.
+    Special tokens are neither added nor read from a text: one that spells them stays text. Raises `DataError` if the
+    library does not take it, or its ids have gaps.
     """
 
     kind = "hugging-face"  # type: ignore[assignment]  # not one that a run is trained with
@@ -33,6 +34,7 @@ class LibraryTokenizer(Tokenizer):
             self.library = Library.from_str(content)
         except Exception as failure:  # the library raises nothing narrower
             raise DataError(f"this is not a tokenizer that `tokenizers` can read: {failure}") from None
+        self.library.encode_special_tokens = True
         vocabulary = self.library.get_vocab()
         if sorted(vocabulary.values()) != list(range(len(vocabulary))):
             raise DataError(
@@ -49,6 +51,12 @@ class LibraryTokenizer(Tokenizer):
     def begin_of_text(self) -> int | None:
         """The special token that the file puts before a text, such as Llama's `<s>`; None if it puts none."""
         return first_of(self.library)
+
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """The ids of the library's special tokens, by how they are written."""
+        added = self.library.get_added_tokens_decoder()
+        return {token.content: number for number, token in added.items() if token.special}
 
     def encode(self, text: str) -> Ids:
         """The ids of `text`, [position]."""

@@ -68,7 +68,7 @@ def test_a_training_starts_from_the_folder(exporting: Any) -> None:
 
 
 def test_what_cannot_be_is_said_in_one_line(exporting: Any) -> None:
-    assert "no format 'gguf'" in exporting("export", "run", "--to", "gguf", "model").problem
+    assert "no format 'tflite'" in exporting("export", "run", "--to", "tflite", "model").problem
     assert "choose one of: hugging-face" in exporting("export", "run", "--to", "", "model").problem
     assert "no run 'gone'" in exporting("export", "gone", "--to", "hugging-face", "model").problem
     assert "run is not empty" in exporting("export", "run", "--to", "hugging-face", "run").problem

@@ -24,7 +24,7 @@ TEXTS = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), LIKELY)
 
 def tokenizer_of(path: Path) -> BytePairs:
     tokenizer = tokenizer_in(opened(path).metadata)
-    assert tokenizer is not None
+    assert isinstance(tokenizer, BytePairs)
     return tokenizer
 
 
@@ -201,7 +201,8 @@ def test_gpt2_files_that_name_no_pattern_have_gpt2s(tmp_path: Path) -> None:
     [
         ({"tokenizer.ggml.model": "llama"}, "of the kind SentencePiece, which is not supported; only byte-level BPE"),
         ({"tokenizer.ggml.model": "bert"}, "of the kind WordPiece"),
-        ({"tokenizer.ggml.model": "rwkv"}, "of the kind 'rwkv'"),
+        ({"tokenizer.ggml.model": "rwkv"}, "its tokenizer is RWKV's"),
+        ({"tokenizer.ggml.model": "plamo2"}, "of the kind 'plamo2'"),
         ({"tokenizer.ggml.pre": "tekken"}, "'tekken'.* known are: gpt-2, smollm, qwen2, llama-bpe"),
         ({"tokenizer.ggml.pre": None}, "tokenizer.ggml.pre is None"),
         ({"tokenizer.ggml.pre": ["gpt-2"]}, r"tokenizer.ggml.pre is \['gpt-2'\]"),

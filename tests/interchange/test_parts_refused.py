@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kqv.errors import Error
-from kqv.interchange import hugging_face
+from kqv.interchange import gguf, hugging_face
 from kqv.models.architecture import PARTS, Architecture
 from kqv.models.families import FAMILIES
 from kqv.models.gpt import GPT
@@ -25,16 +25,17 @@ OTHERS = [(field, name) for field in FIELDS for name in PARTS[field] if name not
 
 @pytest.mark.parametrize(("field", "name"), OTHERS)
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
-def test_hugging_face(family: Any, field: str, name: str, tmp_path: Path) -> None:
+def test_hugging_face_and_gguf(family: Any, field: str, name: str, tmp_path: Path) -> None:
     parts = {**family.parts, "context": 8, "width": 8, "heads": 2, "blocks": 1, "hidden": 8, field: name}
     model = GPT(7, Architecture(**parts))
     if not family.differences(model.architecture):
         return  # one that the family has
-    with pytest.raises(Error, match="no model in Hugging Face's layout has these parts") as refused:
-        hugging_face.write(model, None, tmp_path / "model")
     said = name if name != "none" else "without"
-    assert said in str(refused.value)
-    assert "\n" not in str(refused.value)
+    for write, where in ((hugging_face.write, "in Hugging Face's layout"), (gguf.write, "that llama.cpp computes")):
+        with pytest.raises(Error, match=f"no model {where} has these parts") as refused:
+            write(model, None, tmp_path / "model")
+        assert said in str(refused.value)
+        assert "\n" not in str(refused.value)
     assert not list(tmp_path.iterdir())
 
 

@@ -54,8 +54,13 @@ class BytePairs(Tokenizer):
     @property
     def endings(self) -> frozenset[int]:
         """The special tokens that end a text, or a turn of a chat."""
-        special = {token["content"]: token["id"] for token in self._parts["added_tokens"] if token["special"]}
+        special = self.special_tokens
         return super().endings | {special[name] for name in ENDS_OF_TURN if name in special}
+
+    @cached_property
+    def special_tokens(self) -> dict[str, int]:
+        """The ids of tokens that no text is encoded to, by how they are written."""
+        return {token["content"]: token["id"] for token in self._parts["added_tokens"] if token["special"]}
 
     @cached_property
     def begin_of_text(self) -> int | None:

@@ -55,6 +55,12 @@ class Tokenizer(ABC):
         return frozenset() if self.end_of_text is None else frozenset({self.end_of_text})
 
     @property
+    def special_tokens(self) -> dict[str, int]:
+        """The ids of tokens that no text is encoded to, such as those that part a chat's turns, by how they are
+        written."""
+        return {}
+
+    @property
     def begin_of_text(self) -> int | None:
         """The id that stands before every text that the model has learned from; None if there is none."""
         return None
