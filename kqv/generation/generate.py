@@ -54,12 +54,12 @@ def generate(
     Raises `Error`, at the call, for a prompt without a token, ids or a tokenizer that do not belong to the model, and
     counts that make no sense.
     """
-    text = _checked_prompt(predictor, tokenizer, prompt_ids)
+    text = checked_prompt(predictor.vocab, tokenizer, prompt_ids)
     if tokens < 0 or samples < 1:
         raise Error(f"expected tokens from 0 on and samples from 1 on; got tokens {tokens}, samples {samples}")
     ends = frozenset[int]() if past_end else tokenizer.endings
     streams = [
-        _Sample(number, list(text), generator, TextStream(tokenizer, stop), ends)
+        Sample(number, list(text), generator, TextStream(tokenizer, stop), ends)
         for number, generator in enumerate(generators(seed, samples))
     ]
     return _steps(predictor, streams, tokens, sampling or Sampling())
@@ -83,22 +83,23 @@ def complete(
     return texts
 
 
-def _checked_prompt(predictor: Predictor, tokenizer: Decoder, prompt_ids: Ids) -> list[int]:
+def checked_prompt(vocab: int, tokenizer: Decoder, prompt_ids: Ids) -> list[int]:
+    """A prompt's ids as a list. Raises `Error` as `generate` does."""
     ids = np.asarray(prompt_ids)
-    if tokenizer.size != predictor.vocab:
+    if tokenizer.size != vocab:
         raise Error(
-            f"the model knows {predictor.vocab} tokens and the tokenizer {tokenizer.size}; "
+            f"the model knows {vocab} tokens and the tokenizer {tokenizer.size}; "
             "use the tokenizer that the model was trained with"
         )
     if ids.ndim != 1 or not ids.size:
         raise Error("a prompt needs at least one token, as a list of ids; to begin anywhere, give it a line break")
-    if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= predictor.vocab:
-        raise Error(f"ids are whole numbers from 0 to {predictor.vocab - 1}; got {ids.min()} to {ids.max()}")
+    if ids.dtype.kind not in "iu" or ids.min() < 0 or ids.max() >= vocab:
+        raise Error(f"ids are whole numbers from 0 to {vocab - 1}; got {ids.min()} to {ids.max()}")
     return [int(token) for token in ids]
 
 
 @dataclass
-class _Sample:
+class Sample:
     """One text that is being written; one of the tokens `ends` ends it."""
 
     number: int
@@ -123,7 +124,7 @@ class _Sample:
         return Step(self.number, number, choice, text, end)
 
 
-def _steps(predictor: Predictor, samples: list[_Sample], tokens: int, sampling: Sampling) -> Iterator[Step]:
+def _steps(predictor: Predictor, samples: list[Sample], tokens: int, sampling: Sampling) -> Iterator[Step]:
     for number in range(tokens):
         if number == 0:
             logits = predictor.prefill(torch.tensor([sample.ids for sample in samples]))

@@ -14,11 +14,16 @@ from kqv.models.normalisers import NORMALISERS
 from kqv.models.positions import ALiBi, Rotary
 from kqv.models.scales import SCALES
 from kqv.models.scores import SCORES, usual_scale
+from kqv.models.side_by_side import SideBySideBlock
 from kqv.operations import attention, mask, matmul
 from kqv.recording import note, recording
 
 FUSED = {("dot", "sqrt", "softmax")}
 """Scores, scales and normalisers that the operation `attention` computes together, with any mask."""
+
+
+Kept = BlockCache | SideBySideBlock | ContextCache
+"""What attention can find its earlier keys and values in."""
 
 
 class Attention(nn.Module):
@@ -70,12 +75,13 @@ class Attention(nn.Module):
 
     def forward(
         self, x: Tensor, positions: Tensor, context: Tensor | None = None,
-        cache: BlockCache | ContextCache | None = None, present: Tensor | None = None,
+        cache: Kept | None = None, present: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """What each position of x `[batch, position, model]`, which are `positions[position]`, gets from those it asks.
 
-        With a `BlockCache` x are the next positions, and they see all that it holds; a `ContextCache` keeps the keys
-        and values of a context, which then are computed once. `present[batch, key]`: false where a key is padding.
+        With a `BlockCache` x are the next positions, and they see all that it holds; with a `SideBySideBlock` each is
+        the next position of a text of its own. A `ContextCache` keeps the keys and values of a context, which then are
+        computed once. `present[batch, key]`: false where a key is padding.
         Of a context with fewer rows each is asked by equally many rows of x in turn, as by so many more queries of it;
         that goes without a mask.
         """
@@ -86,19 +92,24 @@ class Attention(nn.Module):
         queries = note("queries", queries, "batch head query channel")
         keys = note("keys", keys, f"batch {self.heads.key_head} key channel")
         values = note("values", values, f"batch {self.heads.key_head} key channel")
-        if self.can_be_fused and not (self.written_out or self.weights_dropout.is_active or recording()):
-            return self.merge(self.fused(queries, keys, values, present))
+        if isinstance(cache, SideBySideBlock):
+            return self.merge(cache.each(queries, keys, values, self.mix))
+        return self.merge(self.mix(queries, keys, values, present))
 
+    def mix(self, queries: Tensor, keys: Tensor, values: Tensor, present: Tensor | None = None) -> Tensor:
+        """What each query gets of the values, `[batch, head, query, channel]`, with shared keys `[batch, key_head,
+        group, query, channel]`."""
+        if self.can_be_fused and not (self.written_out or self.weights_dropout.is_active or recording()):
+            return self.fused(queries, keys, values, present)
         queries, keys, values = self.grouped(queries, keys, values)
         scores = note("scores", self.scale(self.score(queries, keys)), self.heads.pairs)
         if self.lower is not None:
             scores = note("lowered_scores", self.lower(scores), self.heads.pairs)
         masked = self.masked(scores, present)
         weights = note("weights", self.normalise(masked), self.heads.pairs)
-        mixed = note("mixed", matmul(self.weights_dropout(weights), values), f"{self.heads.lead} query channel")
-        return self.merge(mixed)
+        return note("mixed", matmul(self.weights_dropout(weights), values), f"{self.heads.lead} query channel")
 
-    def ask(self, x: Tensor, positions: Tensor, cache: BlockCache | ContextCache | None) -> tuple[Tensor, ...]:
+    def ask(self, x: Tensor, positions: Tensor, cache: Kept | None) -> tuple[Tensor, ...]:
         """Queries `[batch, head, query, channel]`, keys and values `[batch, key_head, key, channel]`, all of x."""
         if self.query_key_value is None:
             raise Error("this is cross-attention: give it a context, whose keys and values it asks for")
@@ -114,7 +125,7 @@ class Attention(nn.Module):
             keys, values = cache.extend(keys, values)
         return queries, keys, values
 
-    def ask_of(self, x: Tensor, context: Tensor, cache: BlockCache | ContextCache | None) -> tuple[Tensor, ...]:
+    def ask_of(self, x: Tensor, context: Tensor, cache: Kept | None) -> tuple[Tensor, ...]:
         """The same, but keys and values are a context's, or what the cache has kept of it."""
         if self.query is None or self.key_value is None:
             raise Error("this attention asks its own text; make it with a context_width to ask for another one")

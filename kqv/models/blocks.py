@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kqv.models.cache import BlockCache
 from kqv.models.choices import Choices
+from kqv.models.side_by_side import SideBySideBlock
 from kqv.operations import add
 from kqv.recording import note
 
@@ -60,8 +61,9 @@ class PreNorm(Block):
     gives_normed = False
 
     def forward(
-        self, x: Tensor, positions: Tensor, cache: BlockCache | None = None, present: Tensor | None = None
-    ) -> Tensor:
+        self, x: Tensor, positions: Tensor, cache: BlockCache | SideBySideBlock | None = None,
+        present: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """x is `[batch, position, model]`; `positions[position]` says where in the text each position stands, and
         `present[batch, key]` is false where a position is padding."""
         normed = note("attention_input", self.attention_norm(x), STREAM)
@@ -81,8 +83,9 @@ class PostNorm(Block):
     gives_normed = True
 
     def forward(
-        self, x: Tensor, positions: Tensor, cache: BlockCache | None = None, present: Tensor | None = None
-    ) -> Tensor:
+        self, x: Tensor, positions: Tensor, cache: BlockCache | SideBySideBlock | None = None,
+        present: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """x is `[batch, position, model]`; `positions[position]` says where in the text each position stands, and
         `present[batch, key]` is false where a position is padding."""
         attended = self.join(x, self.attention(x, positions, cache=cache, present=present))

@@ -40,6 +40,13 @@ class BlockCache:
             earlier = self.keys[:, :, :before].clone(), self.values[:, :, :before].clone()
         return torch.cat((earlier[0], keys), -2), torch.cat((earlier[1], values), -2)
 
+    def copied(self) -> BlockCache:
+        """Another one with the same content."""
+        with unseen(), torch.inference_mode(False):
+            copy = BlockCache(self.keys.clone(), self.values.clone(), self.positions)
+        copy.length = self.length
+        return copy
+
     def select(self, rows: Tensor) -> None:
         """Row `rows[i]` of the batch becomes row i, for as many rows as there are."""
         self.keys, self.values = (self._selected(part, rows) for part in (self.keys, self.values))
@@ -117,6 +124,17 @@ class Cache:
     def length(self) -> int:
         """How many positions every block has seen."""
         return self.blocks[0].length
+
+    def next_positions(self, count: int, device: torch.device) -> Tensor:
+        """Where the next so many tokens stand, `[position]`."""
+        return torch.arange(self.length, self.length + count, device=device)
+
+    def copied(self) -> Cache:
+        """Another one that has seen the same, and goes its own way from here on."""
+        copy = Cache.__new__(Cache)
+        copy.batch, copy.positions = self.batch, self.positions
+        copy.blocks = [block.copied() for block in self.blocks]
+        return copy
 
     def clear(self) -> None:
         """Forget all positions; the memory stays for the next text."""

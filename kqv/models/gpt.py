@@ -17,6 +17,7 @@ from kqv.models.layers import Dropout, Embedding, Linear
 from kqv.models.masks import MASKS, nothing_to_keep, sees_later
 from kqv.models.positions import POSITIONS
 from kqv.models.scales import start_scales
+from kqv.models.side_by_side import SideBySide
 from kqv.operations import add, cross_entropy, linear
 from kqv.recording import note
 
@@ -85,18 +86,18 @@ class GPT(nn.Module):
         parts += unusual_parts(chosen)
         return f"GPT ({', '.join(parts)})"
 
-    def forward(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+    def forward(self, ids: Tensor, cache: Cache | SideBySide | None = None) -> Tensor:
         """Logits `[batch, position, vocab]`; with a cache the ids are the next ones, and see all that it holds.
 
         Raises `DimensionError` unless ids are `[batch, position]`, `Error` where they go past the context.
         """
         return self.head(self.read(ids, cache))
 
-    def read(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+    def read(self, ids: Tensor, cache: Cache | SideBySide | None = None) -> Tensor:
         """What the blocks make of the ids: `[batch, position, model]`, from which the head makes logits."""
-        start = self._start(ids, cache)
+        where = self._positions_of(ids, cache)
         ids = note("ids", ids, "batch position")
-        positions = note("positions", torch.arange(start, start + ids.shape[1], device=ids.device), "position")
+        positions = note("positions", where, "position")
         tokens = note("token_vectors", self.tokens(ids), "batch position model")
         x = tokens
         if self.positions is not None:
@@ -119,32 +120,34 @@ class GPT(nn.Module):
         """Mean over all positions of −log p[target], in nats: logits `[batch, position, vocab]`, targets as the ids."""
         return note("cost", cross_entropy(logits, note("targets", targets, "batch position")), "", symbol="C")
 
-    def new_cache(self, batch: int) -> Cache:
-        """An empty key-value cache for so many texts, each up to the context.
+    def new_cache(self, batch: int, positions: int | None = None) -> Cache:
+        """An empty key-value cache for so many texts, each up to so many positions (None, or more than it: the
+        context).
 
         Raises `Error` for a mask that lets a position see later ones: what is kept of it would change with them.
         """
         if self.sees_later:
             raise Error(nothing_to_keep(self.architecture.mask))
         weight, heads = self.tokens.weight, self.heads
-        blocks = len(self.blocks)
-        return Cache(blocks, batch, heads.key_heads, self.context, heads.channels, weight.dtype, weight.device)
+        most = min(self.context, positions or self.context)
+        return Cache(len(self.blocks), batch, heads.key_heads, most, heads.channels, weight.dtype, weight.device)
 
     @property
     def sees_later(self) -> bool:
         """Whether positions see later ones, so that what a position has to say is known to it."""
         return sees_later(MASKS[self.architecture.mask](self.architecture.window or 1))
 
-    def _start(self, ids: Tensor, cache: Cache | None) -> int:
-        """The position of the first id."""
+    def _positions_of(self, ids: Tensor, cache: Cache | SideBySide | None) -> Tensor:
+        """Where each of the ids stands in its text, `[position]`."""
         if ids.dim() != 2:
             raise DimensionError(f"GPT takes ids[batch, position]; got a tensor of shape {list(ids.shape)}")
+        count = ids.shape[1]
         if cache is not None:
             cache.check(ids)
-            return cache.length
-        if ids.shape[1] > self.context:
-            raise Error(f"the model reads at most {self.context} tokens at once (its context); got {ids.shape[1]}")
-        return 0
+            return cache.next_positions(count, ids.device)
+        if count > self.context:
+            raise Error(f"the model reads at most {self.context} tokens at once (its context); got {count}")
+        return torch.arange(count, device=ids.device)
 
 
 SPOKEN = {"rms": "RMS", "gelu": "GELU", "relu": "ReLU", "swiglu": "SwiGLU"}

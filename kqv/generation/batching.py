@@ -1,0 +1,91 @@
+"""Continuous batching: texts of different lengths are written together, and each may come and go at any token.
+
+A prompt is read in chunks, one text at a time, so that a long one holds the others up for a chunk only. What is written
+goes on side by side (`kqv.models.side_by_side`). No text changes another: which numbers are computed for it, and in
+which order they are added up, is the same in any company. A matrix product adds up a row in the same order whatever
+stands beside it as long as it has `ROWS` rows or more, and a multiple of them: with fewer, other kernels are chosen. So
+missing rows are filled up, also for a text that is alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from kqv.models.gpt import GPT
+from kqv.models.side_by_side import SideBySide
+
+CHUNK = 128
+"""Tokens of a prompt that are read at once: as fast for each token as more of them, and soon over."""
+
+ROWS = 4
+"""A pass is for a multiple of so many texts; from there on MKL and oneDNN add up a row as they do in any larger one."""
+
+
+class Text:
+    """A text that is read and written: what the model has not read yet, and the cache of what it has.
+
+    Of a longer beginning the last `context` tokens are read. Once the window is full, a new token lets its older half
+    be forgotten, and the rest is read anew (as in `kqv.generation.predictor`). `longest`: how many tokens it will have
+    at most; no more room is taken (None: the context).
+    Raises `Error` for a model of which nothing can be kept in a cache.
+    """
+
+    def __init__(self, model: GPT, ids: Iterable[int], longest: int | None = None) -> None:
+        self.context = model.context
+        self.unread = list(ids)[-self.context :]
+        self.window: list[int] = []
+        self.cache = model.new_cache(1, longest)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a single token is unread: then it goes on side by side with others."""
+        return len(self.unread) == 1
+
+    def add(self, token: int) -> None:
+        """A token that was chosen, which is to be read next."""
+        if len(self.window) < self.context:
+            self.unread = [token]
+            return
+        self.unread = [*self.window, token][-max(1, self.context // 2) :]
+        self.window = []
+        self.cache.clear()
+
+    def take(self, count: int) -> list[int]:
+        """The next so many unread ids, which the model reads now."""
+        taken, self.unread = self.unread[:count], self.unread[count:]
+        self.window += taken
+        return taken
+
+    def copied(self) -> Text:
+        """Another one of the same beginning."""
+        copy = Text.__new__(Text)
+        copy.context, copy.unread, copy.window = self.context, list(self.unread), list(self.window)
+        copy.cache = self.cache.copied()
+        return copy
+
+
+class Together:
+    """Reads and continues texts with one model; the model stays in evaluation mode."""
+
+    def __init__(self, model: GPT) -> None:
+        self.model = model.eval()
+        self.device = model.tokens.weight.device
+
+    def read(self, text: Text, every: bool = False) -> Tensor:
+        """Read a chunk of what is unread; the logits of what comes after it, `[1, vocab]`, or with `every` after each
+        of its tokens, `[position, vocab]`."""
+        ids = torch.tensor([text.take(CHUNK)], device=self.device)
+        with torch.inference_mode():
+            states = self.model.read(ids, text.cache)
+            return self.model.head(states if every else states[:, -1:])[0].clone()
+
+    def advance(self, texts: Sequence[Text]) -> Tensor:
+        """Let each text's one unread token be read; the logits of what comes next, `[text, vocab]`."""
+        ids = [token for text in texts for token in text.take(1)]
+        ids += [0] * (-len(ids) % ROWS)
+        with torch.inference_mode():
+            logits = self.model(torch.tensor([ids], device=self.device), SideBySide([text.cache for text in texts]))
+            return logits[0, : len(texts)].clone()  # type: ignore[no-any-return]
