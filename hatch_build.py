@@ -53,7 +53,8 @@ def build(root: Path) -> None:
             web,
             node,
         )
-        _run([node, "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"], web, node)
+        for config in ("vite.config.ts", "vite.widget.config.ts"):  # the pages, and the views of a notebook beside them
+            _run([node, "node_modules/vite/bin/vite.js", "build", "-c", config, "--logLevel", "warn"], web, node)
         built = root / STATIC
         shutil.rmtree(built, ignore_errors=True)
         shutil.copytree(web.parent / "static", built)
