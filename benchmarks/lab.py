@@ -4,7 +4,7 @@
 
 Everything goes over HTTP, as the page asks for it, from a process of its own with an empty folder of runs; the cells
 are random ones of a GPT with 10.7 million weights that reads 128 tokens, chosen in a trace of forward, backward and one
-step of AdamW. In seconds, cells in milliseconds.
+step of AdamW. Where SmolLM2 is here, a text of some 300 tokens is read by it. In seconds, cells in milliseconds.
 """
 
 from __future__ import annotations
@@ -118,13 +118,34 @@ def waits(folder: str, cells: int) -> dict[str, Any]:
     return found
 
 
+def long_text(folder: str, words: int) -> dict[str, Any]:
+    """How long a long text takes in the room Sentence on SmolLM2, where that is here: the pass, and its gradients."""
+    with lab(folder) as (_, address, _):
+        page = Page(address)
+        here = any(model["name"] == "smollm2" and model["here"] for model in page.get("sentence/models"))
+        if not here:
+            return {"a long text on smollm2": "not measured: kqv data fetch smollm2"}
+        text = (ROOT / "docs" / "guide" / "5-gpt.md").read_text(encoding="utf-8")
+        asked: dict[str, Any] = {"model": "smollm2", "text": "The pizza came out of the oven and it tasted good"}
+        page.post("sentence/read", asked)  # the model is loaded
+        asked["text"] = " ".join([word for word in text.split() if word.isalpha()][:words])
+        found: dict[str, Any] = {}
+        for name, gradients in (("forward", False), ("with gradients", True)):
+            began = time.perf_counter()
+            read = page.post("sentence/read", {**asked, "gradients": gradients})
+            found[f"{len(read['texts'][0]['ids'])} tokens on smollm2, {name}"] = time.perf_counter() - began
+        return found
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=400)
+    parser.add_argument("--words", type=int, default=270, help="of the long text")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps({"machine": machine(), **waits(folder, arguments.cells)}, indent=2))
+        found = {**waits(folder, arguments.cells), **long_text(folder, arguments.words)}
+        print(json.dumps({"machine": machine(), **found}, indent=2))
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ from fastapi.responses import JSONResponse
 
 from kqv import __version__
 from kqv.errors import Error
+from kqv.http.guard import Guard
 from kqv.lab import events, overview, pages
 from kqv.lab.adder import routes as adder
 from kqv.lab.digits import routes as digits
 from kqv.lab.exercises import routes as exercises
-from kqv.lab.guard import Guard
+from kqv.lab.guard import LabRules
 from kqv.lab.questions import routes as questions
 from kqv.lab.sentence import routes as sentence
 from kqv.lab.settings import Settings
@@ -39,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="kqv lab", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.lab = lab
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, rules=LabRules(settings))
     app.add_exception_handler(Error, _mistake)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from kqv import __version__
 from kqv.errors import Error
 from kqv.lab.sources import STAMP, digest
 
@@ -38,10 +39,12 @@ def require_pages(static: Path = STATIC, web: Path = WEB) -> None:
 
 @router.get("/")
 def index(request: Request) -> Response:
-    """The page; it is told the token that it has to send with what it changes."""
+    """The page; it is told the token that it has to send with what it changes, and kqv's version."""
     settings = request.app.state.lab.settings
     text = (STATIC / "index.html").read_text(encoding="utf-8")
-    return HTMLResponse(text.replace("KQV-PAGE-TOKEN", escape(settings.page_token)))
+    for name, value in (("KQV-PAGE-TOKEN", settings.page_token), ("KQV-VERSION", __version__)):
+        text = text.replace(name, escape(value))
+    return HTMLResponse(text)
 
 
 @router.get("/assets/{name}")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 
+from kqv.http.names import address_of, is_loopback, names_of
 from kqv.training.run import RUNS
 
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 MEGABYTE = 1 << 20
 
 
@@ -37,27 +36,11 @@ class Settings:
         return is_loopback(self.host)
 
     @property
-    def shown_host(self) -> str:
-        """The host as it stands in an address: IPv6 in brackets."""
-        return f"[{self.host}]" if ":" in self.host else self.host
-
-    @property
     def hosts(self) -> frozenset[str] | None:
-        """The names by which it may be called; None for any, where it listens on all addresses of the machine."""
-        if self.host in ("0.0.0.0", "::"):  # the token guards it there
-            return None
-        return frozenset({*LOOPBACK_NAMES, self.shown_host.lower()} if self.is_loopback else {self.shown_host.lower()})
+        """The names by which it may be called; None for any: where it listens everywhere, the token guards it."""
+        return names_of(self.host)
 
     @property
     def address(self) -> str:
         """What to open in a browser."""
-        host = "localhost" if self.host in ("0.0.0.0", "::") else self.shown_host
-        return f"http://{host}:{self.port}/" + (f"?token={self.token}" if self.token else "")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is one of the machine itself, which no other can reach."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return f"{address_of(self.host, self.port)}/" + (f"?token={self.token}" if self.token else "")

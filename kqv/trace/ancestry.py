@@ -111,8 +111,9 @@ def next_cell(explanation: Explanation, record_of: Callable[[str], TensorRecord]
         for cell, share in candidates
         if cell.phase != "forward" or (here.phase == "forward" and record_of(cell.name).kind == "activation")
     ]
+    content = [(cell, share) for cell, share in computed if record_of(cell.name).tensor.is_floating_point()]
     consulted = [(cell, 1.0) for part in explanation.parts or [explanation] for cell in part.consulted]
-    for found in (computed, consulted, candidates):
+    for found in (content, computed, consulted, candidates):  # a rotated key comes from the key, not its position
         if found:
             return max(reversed(found), key=lambda item: item[1])  # of weight·value the value: it holds the content
     for name in explanation.tensors:

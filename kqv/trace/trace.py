@@ -24,12 +24,13 @@ from kqv.trace.modules import named_tensors, unwrapped, watch
 from kqv.trace.recorder import Recorder
 from kqv.trace.records import Kind, Name, TensorRecord, require
 from kqv.trace.update import NORM, Optimizer, UpdateRecord, take_step
+from kqv.viewed import Viewed
 
 POSITIONS = ("position", "source", "query", "key")
 """Dimensions that count the positions of a text."""
 
 
-class Trace:
+class Trace(Viewed):
     """Record what a module does: forward, backward and update.
 
         with Trace(model) as trace:

@@ -8,9 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from lab_pages import asking
 
+from kqv.http.names import is_loopback
 from kqv.lab.app import create_app
 from kqv.lab.guard import PAGE_TOKEN
-from kqv.lab.settings import Settings, is_loopback
+from kqv.lab.settings import Settings
 
 
 @pytest.mark.parametrize(

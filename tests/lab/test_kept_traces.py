@@ -9,7 +9,7 @@ import pytest
 from small_trace import trace_of_words
 
 from kqv.errors import TraceError
-from kqv.lab.traces.kept import Traces, bytes_of
+from kqv.lab.traces.kept import Traces, storages_of
 from kqv.systems.system import Traced
 
 
@@ -25,9 +25,9 @@ def test_the_oldest_are_dropped_and_their_loss_is_explained() -> None:
 
 def test_memory_bounds_them_too_but_the_newest_stays() -> None:
     traced = trace_of_words()
-    size = bytes_of(traced.trace)
+    size = sum(storages_of(traced.trace).values())
     traces = Traces(most_bytes=2 * size)
-    kept = [traces.record(lambda: traced) for _ in range(3)]
+    kept = [traces.record(trace_of_words) for _ in range(3)]
     assert [one.id for one in traces] == [kept[1].id, kept[2].id]
     assert len(Traces(most_bytes=1)) == 0
     small = Traces(most_bytes=1)
@@ -40,7 +40,7 @@ def test_memory_counts_weights_gradients_and_updates_once() -> None:
     assert model is not None
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     # weight before and after, gradient, two moments: at least; and not each view of them again
-    assert 5 * weights < bytes_of(trace) < 20 * weights
+    assert 5 * weights < sum(storages_of(trace).values()) < 20 * weights
 
 
 def test_the_same_question_gets_the_same_trace() -> None:

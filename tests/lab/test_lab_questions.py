@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from lab_pages import until
 
 import kqv
 from kqv.experiments.folder import Folder
 from kqv.experiments.question import make_question
 from kqv.lab.questions.found import parts
 from kqv.lab.settings import Settings
-
-PATIENCE = 240.0
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """What `found` gives once it gives something."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if value := found():
-            return value
-        time.sleep(0.1)
-    raise AssertionError("it did not happen in time")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from fastapi.testclient import TestClient
+from lab_pages import PATIENCE, until
 
 from kqv.errors import Error
 from kqv.lab.settings import Settings
@@ -26,18 +27,8 @@ from kqv.systems.digits.trained import load_network
 from kqv.tensors import read_tensors
 from kqv.training.run import Run
 
-STEPS, PATIENCE = 600, 240.0
+STEPS = 600
 SMALL = {"layers": 1, "width": 24}
-
-
-def until(found: Callable[[], Any]) -> Any:
-    """What `found` gives once it gives something."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if value := found():
-            return value
-        time.sleep(0.1)
-    raise AssertionError("it did not happen in time")
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from lab_pages import asking
 
 import kqv
 from kqv.generation.sampling import Sampling
+from kqv.lab.sentence import models
+from kqv.lab.sentence import room as sentence_room
 from kqv.lab.settings import Settings
 from kqv.trace.trace import Trace
 from kqv.trace.views.attention import attentions
@@ -84,6 +86,26 @@ def test_the_text_is_told_with_ids_steps_and_gradients(room: TestClient, read: d
     assert told["blocks.0.attention.weights"]["gradient"]
     assert not told["ids"]["gradient"]
     assert read["cost"] == pytest.approx(float(trace_of(room, read)["cost"].value))
+
+
+def test_the_gradients_of_a_large_model_come_when_they_are_asked_for(
+    room: TestClient, read: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "MOST_AT_ONCE", 0)
+    text = PIZZA + "."
+    forward = post(room, "read", model="gpt", text=text)
+    assert not forward["backward"]
+    assert not forward["gradients"]
+    assert not any(step["gradient"] for step in forward["steps"])
+    monkeypatch.setattr(sentence_room, "MOST_GRADIENTS", 1)
+    refused = room.post("/api/sentence/read", json={"model": "gpt", "text": text, "gradients": True})
+    assert "GB" in refused.json()["error"]
+    monkeypatch.undo()
+    monkeypatch.setattr(models, "MOST_AT_ONCE", 0)
+    whole = post(room, "read", model="gpt", text=text, gradients=True)
+    assert whole["gradients"]
+    assert trace_of(room, whole)["logits"].value.equal(trace_of(room, forward)["logits"].value)
+    assert whole["cost"] == forward["cost"]
 
 
 @pytest.mark.parametrize("query", [0, 7, len(PIZZA) - 1])

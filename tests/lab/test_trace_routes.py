@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from small_trace import trace_of_words
 import kqv
 from kqv.lab.settings import Settings
 from kqv.trace.trace import Trace
+from kqv.trace.views.page import page_html
 
 
 @pytest.fixture
@@ -125,3 +127,14 @@ def test_a_model_that_the_lab_does_not_have(client: TestClient) -> None:
     answer = client.post("/api/traces", json={"model": "/etc", "input": "a"})
     assert answer.status_code == 400
     assert "has no model '/etc'" in answer.json()["error"]
+
+
+def test_the_page_of_a_trace_is_the_one_that_the_command_writes(client: TestClient) -> None:
+    kept = _state(client).traces.record(trace_of_words)
+    answer = client.get(f"/api/traces/{kept.id}/page", params={"word": "it"})
+    assert answer.headers["content-disposition"].startswith("attachment")
+    command = shlex.join(["kqv", "trace", kept.traced.input])
+    assert answer.text == page_html(kept.trace, command=command, word="it")
+    wrong = client.get(f"/api/traces/{kept.id}/page", params={"word": "oven"})
+    assert wrong.status_code == 400
+    assert "the text has no word 'oven'" in wrong.json()["error"]

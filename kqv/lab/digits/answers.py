@@ -15,6 +15,7 @@ from kqv.lab.digits.code import stages_of
 from kqv.lab.digits.layers import LayerView, layers_of, probabilities_name
 from kqv.lab.digits.lesson import Lesson, Said, usual_rate
 from kqv.systems.digits.trained import digits_recipe_of
+from kqv.tensors import learned_count
 from kqv.trace.records import TensorRecord
 from kqv.trace.trace import Trace
 from kqv.trace.views.described import finite
@@ -28,7 +29,7 @@ def introduction(lesson: Lesson) -> dict[str, Any]:
     return {
         "run": str(lesson.run.path), "recipe": recipe.name, "data": recipe.data.name,
         "network": lesson.trained.describe(), "classes": list(lesson.trained.classes), "shape": list(lesson.shape),
-        "parameters": sum(parameter.numel() for parameter in lesson.trained.parameters()),
+        "parameters": learned_count(lesson.trained),
         "cost": lesson.trained.cost, "output": lesson.trained.output, "rate": usual_rate(lesson),
         "optimizer": plan.optimizer,
     }  # fmt: skip

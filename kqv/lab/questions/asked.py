@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kqv.errors import Error
 from kqv.experiments.compare import ask
-from kqv.experiments.fields import path_of, shown, split_values, with_fields
 from kqv.experiments.question import Question, Variant, variants_of
 from kqv.experiments.saved import SAVED
 from kqv.lab.training.asked import check_data
+from kqv.systems.fields import path_of, shown, split_values, with_fields
 from kqv.systems.system import SYSTEMS, System, system_named
 from kqv.training.plans import Recipe
 

@@ -9,7 +9,6 @@ from typing import Any
 from kqv.errors import Error
 from kqv.experiments.answer import measure_of
 from kqv.experiments.curves import curves_of
-from kqv.experiments.fields import shown
 from kqv.experiments.figures import panels_of, parts_of
 from kqv.experiments.folder import Folder, Outcome, Settled
 from kqv.experiments.measures import Measure
@@ -17,6 +16,7 @@ from kqv.experiments.question import Question, Variant
 from kqv.lab.training.children import Child
 from kqv.lab.training.measurements import newest
 from kqv.plots.curves import Part
+from kqv.systems.fields import shown
 from kqv.training.run import CONFIG, METRICS, Run
 
 

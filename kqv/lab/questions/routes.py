@@ -10,11 +10,11 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from kqv.errors import Error
-from kqv.experiments.fields import fields_of, shown
 from kqv.lab.questions.asked import QuestionAsked, saved
 from kqv.lab.questions.room import QuestionsRoom
 from kqv.lab.training.routes import NamedRun, numbers
 from kqv.lab.training.routes import room_of as training_of
+from kqv.systems.fields import fields_of, shown
 from kqv.systems.system import SYSTEMS, system_named
 from kqv.trace.trace import Trace
 

@@ -17,6 +17,9 @@ from kqv.lab.state import FETCHED, Lab, Models
 from kqv.systems.source import ModelSource
 from kqv.systems.system import Kind, TraceAsked, Traced, kind_named
 
+MOST_AT_ONCE = 4_000_000_000
+"""Multiplications of a pass up to which it is followed back at once: that takes about two seconds on one core."""
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -77,6 +80,12 @@ class Chosen:
         """A trace of a copy."""
         return self.able("read")(self.source, self.copied(), asked)  # type: ignore[no-any-return]
 
+    def takes_long(self, tokens: int) -> bool:
+        """Whether one waits for the gradients of a text of so many tokens: each weight costs a multiplication for each
+        token, and its gradient as much as a hundred, since all of it has to be written."""
+        weights: int = sum(weight.numel() for weight in self.loaded.model.parameters())
+        return (tokens + 100) * weights > MOST_AT_ONCE
+
     def able(self, what: str) -> Callable[..., Any]:
         """What the kind can: `read`, `write` or `why`; `Error` where it can not."""
         found: Callable[..., Any] | None = getattr(self.kind, what)
@@ -86,7 +95,10 @@ class Chosen:
 
 
 def choose(lab: Lab, name: str) -> Chosen:
-    """A model of the lab by its name, loaded. Raises `RunError` for one that it does not have."""
+    """A model of the lab by its name, loaded. Raises `RunError` for one that it does not have, `Error` for the one that
+    is fetched first."""
+    if name == FETCHED and name not in lab.models.settings.models and not is_here(name):
+        raise Error(f"{name} is not on this machine yet: fetch it with its button, or with kqv data fetch {name}")
     source = lab.models.source(name)
     kind = kind_named(source.system)
     if kind.read is None:

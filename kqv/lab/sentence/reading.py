@@ -45,7 +45,7 @@ def described(trace: Trace) -> dict[str, Any]:
             "attentions": [_attention(one, texts) for one in known],
             "steps": [_step(record) for record in trace.tensors if _is_step(record)],
             "logits": next((one.name for one in trace.tensors if one.dimensions[-2:] == ("position", "vocab")), None),
-            "gradients": "cost" in trace or "similarity" in trace,
+            "gradients": any(record.readable_gradient is not None for record in trace.tensors),
             "cost": finite(float(trace["cost"].value)) if "cost" in trace else None,
         }
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kqv.errors import Error
+from kqv.lab.sentence.fetching import Fetching
 from kqv.lab.sentence.models import Chosen, choose
 from kqv.lab.sentence.reading import MOST_TOKENS, asked_of, described
 from kqv.lab.sentence.whys import Whys
 from kqv.lab.sentence.writing import Writer
-from kqv.lab.state import Lab
+from kqv.lab.state import FETCHED, Lab
+from kqv.lab.traces.kept import KeptTrace
 from kqv.systems.system import TraceAsked
 from kqv.systems.writing import Tell, Writing
 from kqv.trace.trace import Trace
@@ -19,6 +22,8 @@ from kqv.trace.views.words import visible
 from kqv.why.why import Why
 
 MOST_CHARACTERS = 20_000
+MOST_GRADIENTS = 4_000_000_000
+"""Bytes that a trace with its gradients may take."""
 
 
 @dataclass(eq=False)
@@ -28,25 +33,49 @@ class Room:
     lab: Lab
     writer: Writer = field(default_factory=Writer)
     whys: Whys = field(default_factory=Whys)
+    fetching: Fetching = field(init=False)
 
-    def read(self, model: str, text: str, translation: str | None, like: str | None) -> dict[str, Any]:
-        """Trace a model on a text and say what there is to see. Raises `Error` for a text that it cannot read."""
+    def __post_init__(self) -> None:
+        self.fetching = Fetching(FETCHED, self.lab.events.publish)
+
+    def close(self) -> None:
+        """End the text that is being written, and the download."""
+        self.writer.stop()
+        self.fetching.stop()
+
+    def read(
+        self, model: str, text: str, translation: str | None, like: str | None, gradients: bool = False
+    ) -> dict[str, Any]:
+        """Trace a model on a text and say what there is to see; of large ones the gradients only where they are wanted.
+
+        Raises `Error` for a text that it cannot read.
+        """
         if len(text) > MOST_CHARACTERS:
             raise Error(f"the text has {len(text):,} characters; the lab reads up to {MOST_CHARACTERS:,} at once")
         chosen = choose(self.lab, model)
         asked = asked_of(text, translation, like, chosen.kind.searches)
-        require_length(chosen, asked)
+        tokens = tokens_of(chosen, asked)
+        require_length(tokens)
         changed = 0.0 if chosen.source.run is None else chosen.source.run.changed
+        key = ("sentence", model, changed)
+        if chosen.takes_long(tokens):
+            asked = replace(asked, backward=gradients)
+            if gradients:
+                require_memory(self.lab.traces.find((*key, replace(asked, backward=False))), tokens)
         about = {"model": model, "system": chosen.kind.name, "input": asked.input, "label": asked.label}
-        kept = self.lab.traces.record(lambda: chosen.traced(asked), ("sentence", model, changed, asked), about)
-        abilities = {
+        began = time.monotonic()
+        kept = self.lab.traces.record(lambda: chosen.traced(asked), (*key, asked), about)
+        return {
+            "trace": kept.id,
+            "model": model,
+            "about": kept.traced.heading,
             "writes": chosen.kind.write is not None,
             "translates": chosen.kind.searches,
             "explains": chosen.kind.why is not None,
+            "seconds": time.monotonic() - began,
+            "backward": asked.backward,
+            **described(kept.trace),
         }
-        return {
-            "trace": kept.id, "model": model, "about": kept.traced.heading, **abilities, **described(kept.trace)
-        }  # fmt: skip
 
     def trace(self, identity: str) -> Trace:
         """A trace that was made before."""
@@ -77,13 +106,27 @@ def _words_of(chosen: Chosen) -> Callable[[int], str]:
     return lambda token: str(token) if tokenizer is None else visible(tokenizer.token_text(token))
 
 
-def require_length(chosen: Chosen, asked: TraceAsked) -> None:
-    """Raise `Error` for a text of more tokens than the lab traces: attention grows with their square."""
+def tokens_of(chosen: Chosen, asked: TraceAsked) -> int:
+    """How many tokens a text has, as far as that matters: a sum is short, and so is what a translator reads."""
     if chosen.kind.why is None or chosen.kind.searches:
-        return  # a sum is short, and a translator's context is
-    tokens = chosen.kind.why(chosen.loaded, asked.input or "", None).passage.inputs[0].shape[-1]
+        return 0
+    return int(chosen.kind.why(chosen.loaded, asked.input or "", None).passage.inputs[0].shape[-1])
+
+
+def require_length(tokens: int) -> None:
+    """Raise `Error` for a text of more tokens than the lab traces: attention grows with their square."""
     if tokens > MOST_TOKENS:
         raise Error(
             f"the text has {tokens:,} tokens; the lab follows up to {MOST_TOKENS:,}, since attention grows with their "
             "square: leave some out, or use kqv trace"
+        )
+
+
+def require_memory(forward: KeptTrace | None, tokens: int) -> None:
+    """Raise `Error` where the gradients of a text, each as large as its number, would take too much memory."""
+    needed = 0 if forward is None else 2 * forward.size
+    if needed > MOST_GRADIENTS:
+        raise Error(
+            f"the gradients of {tokens:,} tokens would take {needed / 1e9:.1f} GB; the lab gives them up to "
+            f"{MOST_GRADIENTS / 1e9:.0f} GB: leave out some of the text"
         )

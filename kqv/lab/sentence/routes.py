@@ -26,12 +26,13 @@ Position = Annotated[int, Field(ge=0)]
 
 class Read(BaseModel):
     """A text for a model to read; `translation`: what its decoder reads, by default its own; `like`: another text that
-    an encoder's is compared to."""
+    an encoder's is compared to; `gradients`: whether they are wanted also where one waits for them."""
 
     model: Annotated[str, Field(max_length=1000)]
     text: Text
     translation: Text | None = None
     like: Text | None = None
+    gradients: bool = False
 
 
 class Write(BaseModel):
@@ -96,7 +97,7 @@ def _room(request: Request) -> Room:
     with _making:
         if not hasattr(state, "sentence"):
             state.sentence = Room(state.lab)
-            state.lab.closing.append(state.sentence.writer.stop)
+            state.lab.closing.append(state.sentence.close)
     room: Room = state.sentence
     return room
 
@@ -107,10 +108,30 @@ def models(request: Request) -> list[dict[str, Any]]:
     return [reader.as_dict() for reader in readers(_room(request).lab.models)]
 
 
+@router.get("/fetch")
+def fetching(request: Request) -> dict[str, Any]:
+    """How the download of the model stands that a button fetches; the pages hear of it by `sentence.fetching`."""
+    return _room(request).fetching.state
+
+
+@router.post("/fetch")
+def fetch(request: Request) -> dict[str, Any]:
+    """Begin it."""
+    return _room(request).fetching.start()
+
+
+@router.post("/fetch/stop")
+def stop_fetching(request: Request) -> dict[str, Any]:
+    """End it."""
+    room = _room(request)
+    room.fetching.stop()
+    return room.fetching.state
+
+
 @router.post("/read")
 def read(asked: Read, request: Request) -> dict[str, Any]:
     """Trace a model on a text: its words, its attentions and its steps; the numbers are the trace's."""
-    return _room(request).read(asked.model, asked.text, asked.translation, asked.like)
+    return _room(request).read(asked.model, asked.text, asked.translation, asked.like, asked.gradients)
 
 
 @router.get("/attention")

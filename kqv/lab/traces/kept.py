@@ -26,13 +26,18 @@ class KeptTrace:
     id: str
     traced: Traced
     asked: Hashable | None
-    size: int
+    storages: dict[int, int]
     about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def trace(self) -> Trace:
         """The trace itself."""
         return self.traced.trace
+
+    @property
+    def size(self) -> int:
+        """How much memory it holds."""
+        return sum(self.storages.values())
 
 
 class Traces:
@@ -43,7 +48,7 @@ class Traces:
 
     One is made at a time: a trace switches the mode of its model, so `make` has to work on a copy of a model that
     others use. The oldest are dropped when there are more than `most`, or when together they take more than
-    `most_bytes`; the newest always stays.
+    `most_bytes`, what several share counted once; the newest always stays.
     """
 
     def __init__(self, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
@@ -65,7 +70,7 @@ class Traces:
                 return known
             traced = make()
             with self._changing:
-                kept = KeptTrace(str(next(self._numbers)), traced, asked, bytes_of(traced.trace), about or {})
+                kept = KeptTrace(str(next(self._numbers)), traced, asked, storages_of(traced.trace), about or {})
                 self._kept[kept.id] = kept
                 self._drop_the_oldest()
             return kept
@@ -79,10 +84,15 @@ class Traces:
         return None
 
     def _drop_the_oldest(self) -> None:
-        while len(self._kept) > 1 and (
-            len(self._kept) > self.most or sum(kept.size for kept in self._kept.values()) > self.most_bytes
-        ):
+        while len(self._kept) > 1 and (len(self._kept) > self.most or self._bytes() > self.most_bytes):
             self._kept.popitem(last=False)
+
+    def _bytes(self) -> int:
+        return sum({at: size for kept in self._kept.values() for at, size in kept.storages.items()}.values())
+
+    def find(self, asked: Hashable) -> KeptTrace | None:
+        """The trace that was asked for in these words, if it is still here."""
+        return self._same(asked)
 
     def __getitem__(self, identity: str) -> KeptTrace:
         """The trace of that id; `TraceError` that says what to do where it was dropped, or never was."""
@@ -105,13 +115,10 @@ class Traces:
         return len(self._kept)
 
 
-def bytes_of(trace: Trace) -> int:
-    """How much memory a trace holds, views of one tensor counted once."""
-    storages: dict[int, int] = {}
-    for tensor in _tensors_of(trace):
-        storage = tensor.untyped_storage()
-        storages[storage.data_ptr()] = storage.nbytes()
-    return sum(storages.values())
+def storages_of(trace: Trace) -> dict[int, int]:
+    """The memory that a trace holds: bytes by address, views of one tensor counted once."""
+    storages = (tensor.untyped_storage() for tensor in _tensors_of(trace))
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}
 
 
 def _tensors_of(trace: Trace) -> Iterator[Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from kqv.lab.state import Lab
@@ -12,6 +12,7 @@ from kqv.lab.traces.asking import trace_model
 from kqv.lab.traces.cell import cell_for_page, path_for_page
 from kqv.lab.traces.code import excerpt
 from kqv.lab.traces.header import header
+from kqv.lab.traces.paper import page_of
 from kqv.lab.traces.tensors import labels_of, summary_of, tensor_of
 from kqv.lab.traces.windows import cut, read_window
 from kqv.systems.system import TraceAsked
@@ -106,6 +107,14 @@ def one_cell(identity: str, cell: str, request: Request, terms: int = 6) -> dict
 def path(identity: str, cell: str, request: Request) -> list[dict[str, Any]]:
     """The chain of largest contributions from a cell back to an input."""
     return path_for_page(_trace(request, identity), cell)
+
+
+@router.get("/traces/{identity}/page")
+def page(identity: str, request: Request, word: str | None = Query(None, max_length=1000)) -> Response:
+    """The trace as one self-contained page, as `kqv trace --html` writes it; `word` as of `--word`."""
+    kept = _lab(request).traces[identity]
+    text = page_of(kept, word)
+    return Response(text, media_type="text/html", headers={"content-disposition": 'attachment; filename="trace.html"'})
 
 
 @router.get("/code")

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from kqv.data.location import files_of, location_of
 from kqv.data.registry import SOURCES
 from kqv.errors import Error
-from kqv.experiments.fields import fields_of
 from kqv.systems.changes import Changes
+from kqv.systems.fields import fields_of
 from kqv.systems.system import SYSTEMS, System, system_named
 from kqv.training.plans import Recipe
 
@@ -27,6 +27,7 @@ class ChangesAsked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    tokenizer: Word | None = None
     layers: int | None = Field(default=None, ge=0, le=1000)
     heads: int | None = Field(default=None, ge=1, le=1000)
     width: int | None = Field(default=None, ge=1, le=100_000)

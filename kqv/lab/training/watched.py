@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kqv.errors import Error
-from kqv.experiments.fields import fields_of
 from kqv.lab.training.children import Child
 from kqv.lab.training.measurements import GrowingCurves, Newest, newest
+from kqv.systems.fields import fields_of
 from kqv.systems.system import SYSTEMS, system_named
 from kqv.tensors import opened
 from kqv.training.run import CHECKPOINT, CONFIG, METRICS, SAMPLES, Config, Run

@@ -7,16 +7,18 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from learned import digit_network, word_gpt
 
 from kqv.errors import Error
+from kqv.http.listening import listening
 from kqv.lab.app import create_app
 from kqv.lab.pages import require_pages
-from kqv.lab.server import listening
 from kqv.lab.settings import Settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -47,6 +49,22 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs to copy: `small`, a network that knows its digits, and `gpt`, which knows the pizza's sentence."""
+    folder = tmp_path_factory.mktemp("learned")
+    word_gpt(folder / "gpt")
+    digit_network(folder / "small")
+    return folder
+
+
+@pytest.fixture
+def runs(learned: Path, tmp_path: Path) -> Path:
+    """A folder of a test's own with both."""
+    shutil.copytree(learned, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
 @pytest.fixture
 def opened() -> Iterator[Callable[[Settings], Opened]]:
     """Serve a lab with some settings, on a free port; all are stopped at the test's end."""
@@ -65,7 +83,8 @@ class Opened:
     """A lab that is served by a thread of its own."""
 
     def __init__(self, settings: Settings) -> None:
-        self.socket, self.settings = listening(Settings(**{**settings.__dict__, "port": 0}), exactly=True)
+        self.socket = listening(settings.host, 0, exactly=True, backlog=256)
+        self.settings = replace(settings, port=self.socket.getsockname()[1])
         self.app = create_app(self.settings)
         self.lab = self.app.state.lab
         config = uvicorn.Config(self.app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off", ws="none")
@@ -105,6 +124,8 @@ class Noted:
         self.page.on("request", self._asked)
 
     def _heard(self, message: Any) -> None:
+        if "willReadFrequently" in message.text:  # a test that looks at pixels
+            return
         if message.type in ("error", "warning"):
             self.errors.append(message.text)
 

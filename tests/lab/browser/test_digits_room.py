@@ -8,49 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
+from learned import draw_seven
 
-from kqv.data.digits import load_digits
 from kqv.lab.settings import Settings
-from kqv.systems.digits.recipes import DigitsPlan, DigitsRecipe, NetworkPlan, TrainingPlan
-from kqv.systems.digits.start import start
-
-SEVEN = [[(78, 68), (204, 68), (128, 226)], [(104, 150), (190, 150)]]
-"""Crossed, as all of the embedded ones are."""
-
-
-@pytest.fixture(scope="module")
-def digit_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network that knows its digits, trained for about a second on the embedded ones."""
-    folder = tmp_path_factory.mktemp("digit-runs")
-    training = TrainingPlan(learning_rate=4e-3, batch=64, steps=250)
-    recipe = DigitsRecipe(
-        name="digits", model=NetworkPlan(hidden=(48,)), data=DigitsPlan(shift=1 / 8), training=training
-    )
-    _, trainer = start(recipe, load_digits(None), folder / "small", torch.device("cpu"))
-    trainer.train()
-    return folder
 
 
 @pytest.fixture
-def room(opened: Callable[..., Any], noted: Any, digit_runs: Path) -> Any:
+def room(opened: Callable[..., Any], noted: Any, runs: Path) -> Any:
     """The room, with that network."""
-    address = opened(Settings(runs=digit_runs)).address
+    address = opened(Settings(runs=runs)).address
     noted.page.goto(f"{address}#/digits")
     noted.page.get_by_role("combobox").wait_for()
     return noted.page
-
-
-def draw_seven(page: Any) -> None:
-    box = page.locator(".paper").bounding_box()
-    for stroke in SEVEN:
-        points = [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in stroke]
-        page.mouse.move(*points[0])
-        page.mouse.down()
-        for point in points[1:]:
-            page.mouse.move(*point, steps=12)
-        page.mouse.up()
-    page.locator("#stage-2").wait_for()
 
 
 def said(page: Any) -> str:
@@ -65,7 +34,7 @@ def of_label(page: Any, which: int) -> list[float]:
 
 def test_a_seven_is_drawn_recognised_followed_back_and_learned(room: Any) -> None:
     draw_seven(room)
-    room.wait_for_function("document.querySelector('.hero .digit').textContent === '7'")
+    room.wait_for_function("() => document.querySelector('.hero .digit').textContent === '7'")
     assert "ink=" in room.url
     room.get_by_role("button", name="3", exact=True).click()
     room.get_by_role("heading", name="Backpropagate the error").wait_for()
@@ -79,30 +48,6 @@ def test_a_seven_is_drawn_recognised_followed_back_and_learned(room: Any) -> Non
     room.get_by_role("button", name="Forget what it learned here").click()
     room.get_by_test_id("after").wait_for(state="detached")
     assert said(room) == "7"
-
-
-def test_a_seven_is_drawn_by_keyboard(room: Any) -> None:
-    room.locator(".paper").focus()
-    press = room.keyboard.press
-    press("Space")
-    for _ in range(13):
-        press("ArrowRight")
-    for number in range(16):
-        press("End" if number % 2 else "ArrowDown")
-    press("Space")
-    room.locator("#stage-2").wait_for()
-    for _ in range(8):
-        press("ArrowUp")
-    for _ in range(4):
-        press("ArrowLeft")
-    press("Space")
-    for _ in range(9):
-        press("ArrowRight")
-    press("Space")
-    room.wait_for_function("document.querySelector('.hero .digit').textContent === '7'")
-    for _ in range(2):
-        press("Backspace")
-    room.locator("#stage-2").wait_for(state="detached")
 
 
 def test_an_address_leads_back_to_the_same_view(room: Any, noted: Any) -> None:

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from learned import PIZZA
 from test_accessibility import AXE, violations
 
 import kqv
 from kqv.generation.sampling import Sampling
+from kqv.lab.sentence import models
 from kqv.lab.settings import Settings
 
 Open = Callable[..., Any]
-
-PIZZA = "the pizza came out of the oven and it tasted good"
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny GPT whose tokens are words, since its text has few."""
-    folder = tmp_path_factory.mktemp("page")
-    text = folder / "text.txt"
-    text.write_text(f"{PIZZA}. the oven came out of the pizza and good tasted it. " * 60, encoding="utf-8")
-    kqv.train(
-        "gpt", data=str(text), tokenizer="bpe", vocab=300, layers=2, heads=2, width=16, context=32, batch=4, steps=20,
-        out=str(folder / "runs" / "gpt"),
-    )  # fmt: skip
-    return folder / "runs"
 
 
 @pytest.fixture
@@ -152,6 +140,24 @@ def test_a_cell_of_the_path_is_an_element_of_its_tensor(lab: Any, noted: Any) ->
     expected = float(recorded(lab)["blocks.0.attention.scores"].value[0, head, 2, 1])
     shown = aside.inner_text().replace("−", "-")
     assert any(float(number) == pytest.approx(expected, rel=1e-4) for number in re.findall(r"-?\d+\.\d+", shown))
+
+
+def test_without_a_model_a_small_one_is_trained_and_reads(
+    opened: Open, noted: Any, lab_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = noted.page
+    page.set_default_timeout(240_000)
+    monkeypatch.setattr(models, "is_here", lambda name: False)
+
+    def shorter(route: Any) -> None:
+        asked = route.request.post_data_json
+        route.continue_(post_data=json.dumps(asked | {"changes": asked["changes"] | {"steps": 3}}))
+
+    page.route("**/api/training/start", shorter)
+    page.goto(opened(lab_settings).address + "#/sentence")
+    page.get_by_role("button", name="Train it and read a sentence").click()
+    page.get_by_role("heading", name="Who looks at whom").wait_for()
+    assert page.get_by_label("Sentence", exact=True).input_value().startswith("The function returns")
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core: npm ci in kqv/lab/web")

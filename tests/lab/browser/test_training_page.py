@@ -21,41 +21,6 @@ Open = Callable[..., Any]
 LONG = 240_000  # milliseconds
 
 
-def steps_of(page: Any) -> int:
-    """The step that the page says a run is at."""
-    text = page.get_by_role("progressbar").get_attribute("aria-valuenow")
-    return int(text)
-
-
-def test_a_training_is_started_watched_stopped_and_continued(opened: Open, noted: Any, lab_settings: Settings) -> None:
-    page = noted.page
-    page.goto(opened(lab_settings).address + "#/training")
-    page.get_by_role("button", name="Train the digit network").click()
-    line = page.locator("[data-curve='Loss'] path.line").first
-    line.wait_for(timeout=LONG)
-    before = line.get_attribute("d")
-    page.wait_for_function(
-        "before => document.querySelector(\"[data-curve='Loss'] path.line\")?.getAttribute('d') !== before", arg=before,
-        timeout=LONG,
-    )  # fmt: skip
-    page.get_by_role("heading", name="What it says now").wait_for(timeout=LONG)
-    page.get_by_role("button", name="Stop").click()
-    page.get_by_role("button", name="Continue").wait_for(timeout=LONG)
-    stopped = steps_of(page)
-    run = Run(lab_settings.runs / "digits-1")
-    assert 0 < stopped < (run.recipe.training.steps or 0)
-    assert run.checkpoint_file.is_file()
-    page.get_by_role("button", name="Continue").click()
-    page.wait_for_function(
-        "before => Number(document.querySelector('[role=progressbar]')?.ariaValueNow) > before", arg=stopped,
-        timeout=LONG,
-    )  # fmt: skip
-    page.get_by_role("button", name="de", exact=True).click()
-    page.get_by_role("button", name="Anhalten").click()
-    page.get_by_role("button", name="Fortsetzen").wait_for(timeout=LONG)
-    noted.require_clean()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run, and a question that was answered."""

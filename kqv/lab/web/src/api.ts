@@ -1,15 +1,23 @@
-/** Asking the lab's server. Whatever goes wrong is an `ApiError` with one line for the user. */
+/** Asking the lab's server. Whatever goes wrong is an `ApiError` with one line for the user, in the page's language. */
+
+let inWords = (text: string): string => text;
+
+/** Have what the server says put into the page's language. */
+export function speakBy(words: (text: string) => string): void {
+  inWords = words;
+}
 
 export class ApiError extends Error {
   constructor(
     message: string,
     readonly status: number,
   ) {
-    super(message);
+    super(inWords(message));
   }
 }
 
-type Query = Record<string, string | number | boolean | undefined>;
+/** What an address asks for. */
+export type Query = Record<string, string | number | boolean | undefined>;
 
 function token(): string {
   return document.querySelector<HTMLMetaElement>('meta[name="kqv-page-token"]')?.content ?? "";
@@ -30,13 +38,13 @@ async function ask(name: string, query: Query, init: RequestInit): Promise<Respo
     throw new ApiError("the lab does not answer; is `kqv lab` still running?", 0);
   }
   if (answer.ok) return answer;
-  let said = `the lab answered ${answer.status}`;
+  let problem = `the lab answered ${answer.status}`;
   try {
-    said = ((await answer.json()) as { error?: string }).error ?? said;
+    problem = ((await answer.json()) as { error?: string }).error ?? problem;
   } catch {
     // not JSON: the status has to do
   }
-  throw new ApiError(said, answer.status);
+  throw new ApiError(problem, answer.status);
 }
 
 export async function get<Answer>(name: string, query: Query = {}, signal?: AbortSignal): Promise<Answer> {

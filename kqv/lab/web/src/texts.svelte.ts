@@ -1,4 +1,4 @@
-/** The page's language. Each room has its texts in both; a missing one fails the type check. */
+/** The language of all that is shown. Each room has its texts in both; a missing one fails the type check. */
 
 export const LANGUAGES = ["en", "de"] as const;
 export type Language = (typeof LANGUAGES)[number];
@@ -9,16 +9,7 @@ type Text = string | ((...given: any[]) => string);
 /** `export const texts = { en, de } satisfies Translated<typeof en>`: German has exactly the texts that English has. */
 export type Translated<Texts extends Record<string, Text>> = { en: Texts; de: { [Name in keyof Texts]: Texts[Name] extends string ? string : Texts[Name] } };
 
-const KEY = "kqv-language";
-
-function first(): Language {
-  const kept = localStorage.getItem(KEY);
-  if (kept === "en" || kept === "de") return kept;
-  return navigator.language.startsWith("de") ? "de" : "en";
-}
-
-const state = $state<{ language: Language }>({ language: first() });
-document.documentElement.lang = state.language;
+const state = $state<{ language: Language }>({ language: "en" });
 
 export function language(): Language {
   return state.language;
@@ -26,8 +17,6 @@ export function language(): Language {
 
 export function speak(chosen: Language): void {
   state.language = chosen;
-  localStorage.setItem(KEY, chosen);
-  document.documentElement.lang = chosen;
 }
 
 /** The texts of a room in the page's language; to be called where it is drawn, so that a switch draws it anew. */

@@ -209,67 +209,7 @@ var Cells = (function(exports) {
 		const own = index.length > missing ? index.slice(missing) : [];
 		return part.at(own.map((position, axis) => part.shape[axis] === 1 ? 0 : position));
 	}
-	// src/cells/functions.ts
-	/** Gauss' error function: the series of its terms that are all positive. */
-	function erf(value) {
-		if (Number.isNaN(value)) return NaN;
-		const size = Math.abs(value);
-		if (size > 6) return Math.sign(value);
-		let term = size;
-		let total = size;
-		for (let count = 1; term > total * 1e-17; count++) {
-			term *= 2 * size * size / (2 * count + 1);
-			total += term;
-		}
-		return Math.sign(value) * (2 / Math.sqrt(Math.PI)) * Math.exp(-size * size) * total;
-	}
-	var FUNCTIONS = {
-		exp: {
-			of: Math.exp,
-			slope: Math.exp
-		},
-		log: {
-			of: Math.log,
-			slope: (a) => 1 / a
-		},
-		log1p: {
-			of: Math.log1p,
-			slope: (a) => 1 / (1 + a)
-		},
-		"√": {
-			of: Math.sqrt,
-			slope: (a) => .5 / Math.sqrt(a)
-		},
-		tanh: {
-			of: Math.tanh,
-			slope: (a) => 1 - Math.tanh(a) ** 2
-		},
-		erf: {
-			of: erf,
-			slope: (a) => 2 / Math.sqrt(Math.PI) * Math.exp(-(a ** 2))
-		},
-		sin: {
-			of: Math.sin,
-			slope: Math.cos
-		},
-		cos: {
-			of: Math.cos,
-			slope: Math.sin
-		},
-		σ: {
-			of: (a) => .5 * (1 + Math.tanh(.5 * a)),
-			slope: (a) => .25 * (1 - Math.tanh(.5 * a) ** 2)
-		},
-		"|·|": {
-			of: Math.abs,
-			slope: () => 1
-		},
-		sgn: {
-			of: Math.sign,
-			slope: () => 0
-		}
-	};
-	// src/cells/basic.ts
+	// src/cells/terms.ts
 	var BASIC = {
 		"+": (a, b) => a + b,
 		"−": (a, b) => a - b,
@@ -387,222 +327,6 @@ var Cells = (function(exports) {
 		}
 		printed(rendering) {
 			return BASIC[this.sign](this.left.printed(rendering), this.right.printed(rendering));
-		}
-	};
-	/** A function of one number, at each position. */
-	var Function = class Function extends Expression {
-		shape;
-		sign;
-		argument;
-		constructor(sign, argument) {
-			super();
-			this.sign = sign;
-			this.argument = argument;
-			this.shape = argument.shape;
-		}
-		parts() {
-			return [this.argument];
-		}
-		evaluated() {
-			return this.argument.values().map(FUNCTIONS[this.sign].of);
-		}
-		measured() {
-			const [values, scales, { slope }] = [
-				this.argument.values(),
-				this.argument.scale(),
-				FUNCTIONS[this.sign]
-			];
-			return this.values().map((value, at) => Math.abs(value) + times(scales[at], Math.abs(slope(values[at]))) + UNDERFLOW);
-		}
-		at(index) {
-			return index.length ? new Function(this.sign, this.argument.at(index)) : this;
-		}
-		text(rendering) {
-			const inside = this.argument.text(rendering);
-			return this.sign === "|·|" ? `|${inside}|` : `${this.sign}(${inside})`;
-		}
-		printed(rendering) {
-			return FUNCTIONS[this.sign].of(this.argument.printed(rendering));
-		}
-	};
-	/** A constant power. */
-	var Power = class Power extends Expression {
-		shape;
-		base;
-		exponent;
-		constructor(base, exponent) {
-			super();
-			this.base = base;
-			this.exponent = exponent;
-			this.shape = base.shape;
-		}
-		get strength() {
-			return 3;
-		}
-		parts() {
-			return [this.base];
-		}
-		evaluated() {
-			return this.base.values().map((value) => value ** this.exponent);
-		}
-		measured() {
-			const scales = this.base.scale();
-			return this.base.values().map((value, at) => {
-				const size = Math.abs(value);
-				const slope = this.exponent * size ** (this.exponent - 1);
-				return size ** this.exponent + times(scales[at] - size, Math.abs(slope)) + UNDERFLOW;
-			});
-		}
-		at(index) {
-			return index.length ? new Power(this.base.at(index), this.exponent) : this;
-		}
-		text(rendering) {
-			const raised = [...String(this.exponent)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(digit)]).join("");
-			return bracketed(this.base, 4, rendering) + raised;
-		}
-		printed(rendering) {
-			return this.base.printed(rendering) ** this.exponent;
-		}
-	};
-	/** An intermediate result with a symbol of its own; shown as its number, its arithmetic on a line of its own. */
-	var Named = class Named extends Expression {
-		shape;
-		symbol;
-		meaning;
-		constructor(symbol, meaning) {
-			super();
-			this.symbol = symbol;
-			this.meaning = meaning;
-			this.shape = meaning.shape;
-		}
-		get isExact() {
-			return this.meaning.isExact;
-		}
-		parts() {
-			return [this.meaning];
-		}
-		evaluated() {
-			return this.meaning.values();
-		}
-		measured() {
-			return this.meaning.scale();
-		}
-		summed() {
-			return this.meaning.summed();
-		}
-		at(index) {
-			return index.length ? new Named(this.symbol, this.meaning.at(index)) : this;
-		}
-		text(rendering) {
-			const value = this.value();
-			const key = `${this.symbol}\n${value}`;
-			if (!rendering.named.has(key)) rendering.named.set(key, {
-				symbol: this.symbol,
-				value,
-				meaning: this.meaning
-			});
-			rendering.keep(key);
-			return rendering.number(value);
-		}
-	};
-	/** The same numbers with a last axis of size one behind them, so that they broadcast along rows. */
-	var Column = class Column extends Expression {
-		shape;
-		content;
-		constructor(content) {
-			super();
-			this.content = content;
-			this.shape = [...content.shape, 1];
-		}
-		get strength() {
-			return this.content.strength;
-		}
-		get isExact() {
-			return this.content.isExact;
-		}
-		parts() {
-			return [this.content];
-		}
-		evaluated() {
-			return this.content.values();
-		}
-		measured() {
-			return this.content.scale();
-		}
-		summed() {
-			return this.content.summed();
-		}
-		at(index) {
-			const depth = this.content.shape.length;
-			const inner = this.content.at(index.slice(0, depth));
-			return index.length > depth ? inner : new Column(inner);
-		}
-		text(rendering) {
-			return this.content.text(rendering);
-		}
-		printed(rendering) {
-			return this.content.printed(rendering);
-		}
-	};
-	/** `chosen` where the condition's number is above zero, else `other`. */
-	var Choice = class Choice extends Expression {
-		shape;
-		condition;
-		chosen;
-		other;
-		name;
-		constructor(condition, chosen, other, name = "") {
-			super();
-			this.condition = condition;
-			this.chosen = chosen;
-			this.other = other;
-			this.name = name;
-			this.shape = broadcastShape(condition.shape, chosen.shape, other.shape);
-		}
-		get strength() {
-			return 0;
-		}
-		get isExact() {
-			return this.chosen.isExact && this.other.isExact;
-		}
-		looked() {
-			if (!this.condition.isThere()) return false;
-			return this.shape.length ? this.chosen.isThere() && this.other.isThere() : this.taken.isThere();
-		}
-		decided(of) {
-			const conditions = broadcast(this.condition.values(), this.condition.shape, this.shape);
-			if (conditions.length === 1) return of(conditions[0] > 0 ? this.chosen : this.other);
-			const chosen = broadcast(of(this.chosen), this.chosen.shape, this.shape);
-			const other = broadcast(of(this.other), this.other.shape, this.shape);
-			return conditions.map((condition, at) => condition > 0 ? chosen[at] : other[at]);
-		}
-		evaluated() {
-			return this.decided((part) => part.values());
-		}
-		measured() {
-			return this.decided((part) => part.scale());
-		}
-		at(index) {
-			if (!index.length) return this;
-			const depth = this.shape.length;
-			const [condition, chosen, other] = [
-				this.condition,
-				this.chosen,
-				this.other
-			].map((part) => partAt(part, index, depth));
-			return new Choice(condition, chosen, other, this.name);
-		}
-		get taken() {
-			return this.condition.value() > 0 ? this.chosen : this.other;
-		}
-		text(rendering) {
-			const chosen = this.taken.text(rendering);
-			const condition = this.condition.text(rendering);
-			if (this.name) return `${chosen} because ${this.name} = ${condition}`;
-			return `${chosen} because ${condition} ${this.condition.value() > 0 ? "> 0" : "≤ 0"}`;
-		}
-		printed(rendering) {
-			return this.taken.printed(rendering);
 		}
 	};
 	// src/cells/operands.ts
@@ -859,6 +583,284 @@ var Cells = (function(exports) {
 			if (this.summands.length === 1) return this.summands[0].text(rendering);
 			const { parts, rest, more } = this.shown(rendering.terms);
 			return sumText(parts, more ? `[${more} more: ${rendering.number(rest)}]` : "", rendering);
+		}
+	};
+	// src/cells/functions.ts
+	/** Gauss' error function: the series of its terms that are all positive. */
+	function erf(value) {
+		if (Number.isNaN(value)) return NaN;
+		const size = Math.abs(value);
+		if (size > 6) return Math.sign(value);
+		let term = size;
+		let total = size;
+		for (let count = 1; term > total * 1e-17; count++) {
+			term *= 2 * size * size / (2 * count + 1);
+			total += term;
+		}
+		return Math.sign(value) * (2 / Math.sqrt(Math.PI)) * Math.exp(-size * size) * total;
+	}
+	var FUNCTIONS = {
+		exp: {
+			of: Math.exp,
+			slope: Math.exp
+		},
+		log: {
+			of: Math.log,
+			slope: (a) => 1 / a
+		},
+		log1p: {
+			of: Math.log1p,
+			slope: (a) => 1 / (1 + a)
+		},
+		"√": {
+			of: Math.sqrt,
+			slope: (a) => .5 / Math.sqrt(a)
+		},
+		tanh: {
+			of: Math.tanh,
+			slope: (a) => 1 - Math.tanh(a) ** 2
+		},
+		erf: {
+			of: erf,
+			slope: (a) => 2 / Math.sqrt(Math.PI) * Math.exp(-(a ** 2))
+		},
+		sin: {
+			of: Math.sin,
+			slope: Math.cos
+		},
+		cos: {
+			of: Math.cos,
+			slope: Math.sin
+		},
+		σ: {
+			of: (a) => .5 * (1 + Math.tanh(.5 * a)),
+			slope: (a) => .25 * (1 - Math.tanh(.5 * a) ** 2)
+		},
+		"|·|": {
+			of: Math.abs,
+			slope: () => 1
+		},
+		sgn: {
+			of: Math.sign,
+			slope: () => 0
+		}
+	};
+	// src/cells/powers.ts
+	/** A function of one number, at each position. */
+	var Function = class Function extends Expression {
+		shape;
+		sign;
+		argument;
+		constructor(sign, argument) {
+			super();
+			this.sign = sign;
+			this.argument = argument;
+			this.shape = argument.shape;
+		}
+		parts() {
+			return [this.argument];
+		}
+		evaluated() {
+			return this.argument.values().map(FUNCTIONS[this.sign].of);
+		}
+		measured() {
+			const [values, scales, { slope }] = [
+				this.argument.values(),
+				this.argument.scale(),
+				FUNCTIONS[this.sign]
+			];
+			return this.values().map((value, at) => Math.abs(value) + times(scales[at], Math.abs(slope(values[at]))) + UNDERFLOW);
+		}
+		at(index) {
+			return index.length ? new Function(this.sign, this.argument.at(index)) : this;
+		}
+		text(rendering) {
+			const inside = this.argument.text(rendering);
+			return this.sign === "|·|" ? `|${inside}|` : `${this.sign}(${inside})`;
+		}
+		printed(rendering) {
+			return FUNCTIONS[this.sign].of(this.argument.printed(rendering));
+		}
+	};
+	/** A constant power. */
+	var Power = class Power extends Expression {
+		shape;
+		base;
+		exponent;
+		constructor(base, exponent) {
+			super();
+			this.base = base;
+			this.exponent = exponent;
+			this.shape = base.shape;
+		}
+		get strength() {
+			return 3;
+		}
+		parts() {
+			return [this.base];
+		}
+		evaluated() {
+			return this.base.values().map((value) => value ** this.exponent);
+		}
+		measured() {
+			const scales = this.base.scale();
+			return this.base.values().map((value, at) => {
+				const size = Math.abs(value);
+				const slope = this.exponent * size ** (this.exponent - 1);
+				return size ** this.exponent + times(scales[at] - size, Math.abs(slope)) + UNDERFLOW;
+			});
+		}
+		at(index) {
+			return index.length ? new Power(this.base.at(index), this.exponent) : this;
+		}
+		text(rendering) {
+			const raised = [...String(this.exponent)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"["0123456789-".indexOf(digit)]).join("");
+			return bracketed(this.base, 4, rendering) + raised;
+		}
+		printed(rendering) {
+			return this.base.printed(rendering) ** this.exponent;
+		}
+	};
+	// src/cells/structure.ts
+	/** An intermediate result with a symbol of its own; shown as its number, its arithmetic on a line of its own. */
+	var Named = class Named extends Expression {
+		shape;
+		symbol;
+		meaning;
+		constructor(symbol, meaning) {
+			super();
+			this.symbol = symbol;
+			this.meaning = meaning;
+			this.shape = meaning.shape;
+		}
+		get isExact() {
+			return this.meaning.isExact;
+		}
+		parts() {
+			return [this.meaning];
+		}
+		evaluated() {
+			return this.meaning.values();
+		}
+		measured() {
+			return this.meaning.scale();
+		}
+		summed() {
+			return this.meaning.summed();
+		}
+		at(index) {
+			return index.length ? new Named(this.symbol, this.meaning.at(index)) : this;
+		}
+		text(rendering) {
+			const value = this.value();
+			const key = `${this.symbol}\n${value}`;
+			if (!rendering.named.has(key)) rendering.named.set(key, {
+				symbol: this.symbol,
+				value,
+				meaning: this.meaning
+			});
+			rendering.keep(key);
+			return rendering.number(value);
+		}
+	};
+	/** The same numbers with a last axis of size one behind them, so that they broadcast along rows. */
+	var Column = class Column extends Expression {
+		shape;
+		content;
+		constructor(content) {
+			super();
+			this.content = content;
+			this.shape = [...content.shape, 1];
+		}
+		get strength() {
+			return this.content.strength;
+		}
+		get isExact() {
+			return this.content.isExact;
+		}
+		parts() {
+			return [this.content];
+		}
+		evaluated() {
+			return this.content.values();
+		}
+		measured() {
+			return this.content.scale();
+		}
+		summed() {
+			return this.content.summed();
+		}
+		at(index) {
+			const depth = this.content.shape.length;
+			const inner = this.content.at(index.slice(0, depth));
+			return index.length > depth ? inner : new Column(inner);
+		}
+		text(rendering) {
+			return this.content.text(rendering);
+		}
+		printed(rendering) {
+			return this.content.printed(rendering);
+		}
+	};
+	/** `chosen` where the condition's number is above zero, else `other`. */
+	var Choice = class Choice extends Expression {
+		shape;
+		condition;
+		chosen;
+		other;
+		name;
+		constructor(condition, chosen, other, name = "") {
+			super();
+			this.condition = condition;
+			this.chosen = chosen;
+			this.other = other;
+			this.name = name;
+			this.shape = broadcastShape(condition.shape, chosen.shape, other.shape);
+		}
+		get strength() {
+			return 0;
+		}
+		get isExact() {
+			return this.chosen.isExact && this.other.isExact;
+		}
+		looked() {
+			if (!this.condition.isThere()) return false;
+			return this.shape.length ? this.chosen.isThere() && this.other.isThere() : this.taken.isThere();
+		}
+		decided(of) {
+			const conditions = broadcast(this.condition.values(), this.condition.shape, this.shape);
+			if (conditions.length === 1) return of(conditions[0] > 0 ? this.chosen : this.other);
+			const chosen = broadcast(of(this.chosen), this.chosen.shape, this.shape);
+			const other = broadcast(of(this.other), this.other.shape, this.shape);
+			return conditions.map((condition, at) => condition > 0 ? chosen[at] : other[at]);
+		}
+		evaluated() {
+			return this.decided((part) => part.values());
+		}
+		measured() {
+			return this.decided((part) => part.scale());
+		}
+		at(index) {
+			if (!index.length) return this;
+			const depth = this.shape.length;
+			const [condition, chosen, other] = [
+				this.condition,
+				this.chosen,
+				this.other
+			].map((part) => partAt(part, index, depth));
+			return new Choice(condition, chosen, other, this.name);
+		}
+		get taken() {
+			return this.condition.value() > 0 ? this.chosen : this.other;
+		}
+		text(rendering) {
+			const chosen = this.taken.text(rendering);
+			const condition = this.condition.text(rendering);
+			if (this.name) return `${chosen} because ${this.name} = ${condition}`;
+			return `${chosen} because ${condition} ${this.condition.value() > 0 ? "> 0" : "≤ 0"}`;
+		}
+		printed(rendering) {
+			return this.taken.printed(rendering);
 		}
 	};
 	// src/cells/trees.ts

@@ -10,6 +10,7 @@ from kqv.trace.records import TensorRecord
 from kqv.trace.update import UpdateRecord
 from kqv.trace.views.export import describe_pass, describe_tensor
 from kqv.trace.views.page.chosen import starting_points, stored_cells
+from kqv.trace.views.page.corners import corner
 from kqv.trace.views.page.held import Held
 from kqv.trace.views.page.numbers import Positions, compact, numbers
 from kqv.trace.views.page.sentence import describe_texts
@@ -82,12 +83,15 @@ def _tensor(trace: Trace, record: TensorRecord, chosen: Shown, words: list[list[
     update = trace.updates.get(record.name)
     room, positions = chosen.room[record.name], chosen.positions[record.name]
     later, room_later = positions, chosen.later.get(record.name, room)  # of gradients and updates
-    if record.kind != "activation" and positions:
-        later = _updated(positions)
+    if record.kind != "activation":
+        later = (
+            _updated(positions) if record.dimensions[:1] == ("vocab",) or update is not None else corner(record, chosen)
+        )
     described = describe_tensor(trace, record)
     described["axis labels"] = _shared(described["axis labels"], record, positions, words)
     return {
         **described,
+        "undrawn": [part for part in ("value", "gradient") if (record.name, part) in chosen.undrawn],
         "value": None if value is None else numbers(value, room, positions),
         "gradient": None if gradient is None else numbers(gradient, room_later, later),
         "update": None if update is None else _update(update, room_later, later),

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from kqv.arithmetic import Array
-from kqv.trace.cells import Cell, flatten
+from kqv.trace.cells import Cell, Phase, flatten
 from kqv.trace.explanation import Explanation
 from kqv.trace.operands import spots_of
 from kqv.trace.views.page.numbers import holds
 
-FIELDS = {"forward": "value", "backward": "gradient", "update": "update"}
+FIELDS: dict[Phase, str] = {"forward": "value", "backward": "gradient", "update": "update"}
 """Where a tensor's numbers of a phase stand."""
 
 
@@ -22,7 +22,7 @@ FIELDS = {"forward": "value", "backward": "gradient", "update": "update"}
 class Held:
     """The numbers of each tensor in each phase as the page holds them, with the tensor's sizes."""
 
-    stored: dict[tuple[str, str], tuple[dict[str, Any], list[int]]]
+    stored: dict[tuple[Phase, str], tuple[dict[str, Any], list[int]]]
     is_all: bool
     """Whether no tensor is cut."""
 
@@ -31,7 +31,7 @@ class Held:
         cls, tensors: Iterable[dict[str, Any]], remembered: dict[str, dict[str, Any]], others: dict[str, Any]
     ) -> Held:
         """What stands in the page's tensors, and in what optimizers remembered."""
-        stored = {
+        stored: dict[tuple[Phase, str], tuple[dict[str, Any], list[int]]] = {
             (phase, tensor["name"]): (tensor[field], tensor["sizes"])
             for tensor in tensors
             for phase, field in FIELDS.items()
@@ -41,7 +41,7 @@ class Held:
         whole = all("all" in numbers or numbers["kept"] == sizes for numbers, sizes in stored.values())
         return cls(stored, whole and set(others) <= set(remembered))
 
-    def has(self, phase: str, name: str, positions: Array) -> bool:
+    def has(self, phase: Phase, name: str, positions: Array) -> bool:
         """Whether the page holds all of these elements."""
         found = self.stored.get((phase, name))
         return found is not None and ("all" in found[0] or holds(*found, positions))

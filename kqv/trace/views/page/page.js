@@ -51,6 +51,10 @@ function fill(entry, position) {
   for (const [phase, words, summary] of phases) {
     const numbers = numbersOf(tensor, phase);
     if (!numbers || !numbers.data.length) continue;
+    if (tensor.undrawn.includes(FIELD[phase])) {
+      position.append(make("p", { class: "cut" }, `${words}: ${counted(numbers.data.length, "number")} that others' arithmetic takes; they are not drawn, since their own takes numbers that are not on this page.`));
+      continue;
+    }
     if (numbers.data.length === 1) {
       const index = tensor.sizes.map(() => 0);
       const word = meaningOf(tensor, index);

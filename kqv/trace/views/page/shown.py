@@ -9,18 +9,22 @@ import torch
 from torch import Tensor
 
 from kqv.errors import TraceError
+from kqv.trace.movements import Movement
 from kqv.trace.operands import named_ancestors
 from kqv.trace.records import CallRecord, TensorRecord
 from kqv.trace.trace import Trace
 from kqv.trace.views.attention import Attention, attended, attentions
 from kqv.trace.views.folding import block_of
 from kqv.trace.views.page.numbers import Positions, cap
+from kqv.trace.views.page.word_rows import needed_for, row_of_word
 
 ROOM = 700_000
 """About so many numbers go into one page; of each takes five and a third characters."""
 
 ROOM_FOR_ATTENTION = 380_000  # of these for the attention of the blocks that are shown whole
-ROOM_FOR_MAPS = 160_000  # for the weights of the other blocks, and the scores that they were made from
+ROOM_FOR_MAPS = 200_000  # for the weights of the other blocks, and the scores that they were made from
+ROOM_FOR_WORD = 120_000  # for the projections of the head that a word is asked about, one row for each of its channels
+LATER = 1024  # of a gradient that cannot tell its arithmetic, or an update
 ROOM_FOR_WEIGHTS = 100_000  # for all weights of a Transformer, with gradients and updates
 ROOM_FOR_LAYERS = 300_000  # for those of another model
 LEAST_ROOM = 40_000
@@ -40,6 +44,8 @@ class Shown:
     later: dict[str, int] = field(default_factory=dict)
     """The room of gradients and updates, where it is another one."""
     positions: dict[str, Positions] = field(default_factory=dict)
+    undrawn: set[tuple[str, str]] = field(default_factory=set)
+    """Names and fields (`value`, `gradient`) that are there for the arithmetic of others, not to be looked at."""
     attentions: list[Attention] = field(default_factory=list)
     blocks: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
@@ -61,6 +67,8 @@ def shown(trace: Trace, elements: int, word: str | None = None) -> Shown:
     )
     strongest = _strongest_first(trace, found.attentions, word)
     found.whole = _whole_blocks(found.blocks, strongest, _most_whole(trace, strongest))
+    if word is not None and found.whole != found.blocks:
+        _keep_word(trace, found, word)
     _keep_logits(trace, found)
     _keep_attention(trace, found)
     _keep_maps(found, strongest)
@@ -116,6 +124,25 @@ def _whole_blocks(blocks: list[str], strongest: list[Attention], most: int) -> l
     return [block for block in blocks if block in wanted]
 
 
+def _keep_word(trace: Trace, found: Shown, word: str) -> None:
+    """Whole rows for the head that a word is asked about first: from its scores back to what came into its block."""
+    row = row_of_word(trace, word)
+    if row is None:
+        return
+    needed = needed_for(trace, row)
+    size = sum(len(at[0]) * trace[name].tensor.numel() // trace[name].sizes[0] for name, at in needed.items() if at)
+    if size > ROOM_FOR_WORD:
+        return
+    for name, positions in needed.items():
+        record = trace[name]
+        if record.path == row.attention.module and record.kind == "activation":
+            continue  # the attention's own tensors are kept with it
+        found.keep(record, record.tensor.numel(), positions)
+        found.later[name] = LATER
+        if record.kind == "activation" and block_of(record.name) not in {*found.whole, ""}:
+            found.undrawn.add((name, "value"))  # what came from a block that is not shown
+
+
 def _keep_logits(trace: Trace, found: Shown) -> None:
     """Results for each token of a vocabulary, and what they were made from: of a large one the top entries."""
     for record in trace.tensors:
@@ -132,6 +159,8 @@ def _keep_logits(trace: Trace, found: Shown) -> None:
             if operand is not None and operand.names:
                 of_vocabulary = tokens and operand.kind != "activation" and operand.sizes[0] == record.sizes[-1]
                 found.keep(operand, ROOM // 6, {0: tokens} if of_vocabulary else None)
+                if operand.kind == "activation" and tokens:  # its gradient takes the whole vocabulary
+                    found.later[operand.name] = LATER
     for record in trace.tensors:  # the table of tokens, where it is not the head
         if record.dimensions[:1] == ("vocab",) and record.sizes[0] > LARGE_VOCABULARY and found.tokens:
             found.keep(record, ROOM // 12, {0: found.tokens})
@@ -167,7 +196,26 @@ def _keep_attention(trace: Trace, found: Shown) -> None:
         for record in _taken_by(members, module):
             if record.tensor.numel() <= room // 4:
                 found.keep(record, record.tensor.numel())
-                found.later[record.name] = 1024
+                found.later[record.name] = LATER
+        for record in _moved_on(members, module):  # the same numbers, so that gradients can be followed
+            if record.tensor.numel() <= room // 4:
+                found.keep(record, record.tensor.numel())
+                found.later[record.name] = record.tensor.numel()
+                if found.whole != found.blocks:  # its own arithmetic takes a whole projection
+                    found.undrawn.add((record.name, "gradient"))
+
+
+def _moved_on(members: list[TensorRecord], module: str) -> Iterator[TensorRecord]:
+    """The other tensors of a module that its attention's tensors were moved to, as when heads are merged."""
+    for member in members:
+        waiting = [member]
+        while waiting:
+            for consumer, _ in waiting.pop().consumers:
+                for moved in consumer.outputs.values() if isinstance(consumer, Movement) else ():
+                    if not moved.names:
+                        waiting.append(moved)
+                    elif moved.path == module and moved not in members:
+                        yield moved
 
 
 def _taken_by(members: list[TensorRecord], module: str) -> Iterator[TensorRecord]:
@@ -181,18 +229,29 @@ def _taken_by(members: list[TensorRecord], module: str) -> Iterator[TensorRecord
 
 
 def _keep_maps(found: Shown, strongest: list[Attention]) -> None:
-    """The weights of the other blocks, and what their softmax took, as long as there is room."""
+    """The weights of the other blocks, what their softmax took, and the scores that these are, as long as there is
+    room."""
     room = ROOM_FOR_MAPS
     for attention in strongest:
         record = attention.record
         producer = record.producer
         given = producer.inputs if isinstance(producer, CallRecord) and producer.name == "softmax" else []
         needed = [record, *(operand for operand in given if operand is not None and operand.names)]
-        size = sum(part.tensor.numel() for part in needed)
+        masked = [operand.producer for operand in needed[1:]]
+        behind = [
+            operand for call in masked if isinstance(call, CallRecord) and call.name == "mask"
+            for operand in call.inputs if operand is not None and operand.names
+        ]  # fmt: skip
+        size = sum(part.tensor.numel() for part in [*needed, *behind])
         if record.name not in found.room and size <= room:
             room -= size
             for part in needed:
                 found.keep(part, part.tensor.numel())
+            for part in behind:
+                if part.name not in found.room:
+                    found.keep(part, part.tensor.numel())
+                    found.later[part.name] = 1
+                    found.undrawn |= {(part.name, "value"), (part.name, "gradient")}
 
 
 def _keep_rest(trace: Trace, found: Shown, elements: int) -> None:

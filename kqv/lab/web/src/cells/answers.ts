@@ -1,6 +1,6 @@
 // How one number of a trace came about, in the form of Python's `describe`: from the data that kqv/trace/opened writes.
 
-import { Constant } from "./basic";
+import { Constant } from "./terms";
 import { type Expression, Rendering } from "./expression";
 import { flatten, number, short, type Shape, unflatten, UNDERFLOW } from "./numbers";
 import { type About, cellText, Elements, type Host, Missing, Operand, type Phase, unpacked, type View } from "./operands";

@@ -1,6 +1,8 @@
 // Arithmetic whose index is open, as data (see kqv/trace/opened/trees.py), closed at one index.
 
-import { Binary, Choice, Column, Constant, Function, Named, Negative, Power } from "./basic";
+import { Function, Power } from "./powers";
+import { Choice, Column, Named } from "./structure";
+import { Binary, Constant, Negative } from "./terms";
 import type { Expression } from "./expression";
 import { product, type Shape } from "./numbers";
 import { Elements, type Operand } from "./operands";

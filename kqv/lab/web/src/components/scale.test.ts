@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { extremes, inMemory } from "./matrix";
-import { level, limitOf, Painter, type Palette } from "./scale";
+import { inkOn, level, limitOf, Painter, type Palette } from "./scale";
 
 const PALETTE: Palette = {
   negative: [0, 0, 255], zero: [255, 255, 255], positive: [255, 0, 0], none: [250, 250, 250], certain: [0, 80, 80], masked: [9, 9, 9], broken: [200, 0, 200],
@@ -47,5 +47,32 @@ describe("numbers of a matrix", () => {
     const matrix = inMemory(values, 3, 4);
     expect(matrix.part([1, 3], [1, 3])).toEqual(Float32Array.from([0.5, -7, 1, 0]));
     expect(matrix.part([0, 3], [0, 4], [2, 2])).toEqual(Float32Array.from([-2, -7, 2, 0]));
+  });
+});
+
+describe("other scales", () => {
+  it("run from 0 to the limit, in one colour or in greys", () => {
+    const positive = new Painter(PALETTE, { kind: "positive", limit: 4 });
+    expect(positive.colour(-1)).toEqual([250, 250, 250]);
+    expect(positive.colour(4)).toEqual([0, 80, 80]);
+    const grey = new Painter(PALETTE, { kind: "grey", limit: 255 });
+    expect([0, 127, 255].map((value) => grey.colour(value)[0])).toEqual([0, 127, 255]);
+  });
+});
+
+describe("ink on a colour", () => {
+  const luminance = (colour: readonly number[]) =>
+    colour.map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4)).reduce((sum, part, at) => sum + part * [0.2126, 0.7152, 0.0722][at]!, 0);
+  const contrast = (a: readonly number[], b: readonly number[]) => {
+    const [low, high] = [luminance(a), luminance(b)].sort((x, y) => x - y) as [number, number];
+    return (high + 0.05) / (low + 0.05);
+  };
+  const rgb = (text: string) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
+  it("always has the contrast that small text needs", () => {
+    const painter = new Painter(PALETTE, { kind: "signed", limit: 1 });
+    for (let value = -1; value <= 1; value += 1 / 64) {
+      const colour = painter.colour(value);
+      expect(contrast(colour, rgb(inkOn(colour)))).toBeGreaterThanOrEqual(4.5);
+    }
   });
 });

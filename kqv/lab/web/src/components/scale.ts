@@ -1,6 +1,9 @@
-/** Numbers as colours: signed ones diverging about zero, probabilities from 0 to 1; always with the limit that is given. */
+/**
+ * Numbers as colours: signed ones diverging about zero, probabilities from 0 to 1, positive ones from 0 up, a picture's
+ * greys from black; always with the limit that is given.
+ */
 
-export type Scale = { kind: "signed"; limit: number } | { kind: "probability" };
+export type Scale = { kind: "signed" | "positive" | "grey"; limit: number } | { kind: "probability" };
 export type Colour = readonly [red: number, green: number, blue: number];
 
 /** The colours that a page's theme gives: see `--negative`, `--zero`, … in app.css. */
@@ -18,7 +21,7 @@ const STEPS = 255;
 
 /** Where a number stands on its scale, from −1 to 1; what lies beyond the limit is at its end. */
 export function level(value: number, scale: Scale): number {
-  if (scale.kind === "probability") return Math.max(0, Math.min(1, value));
+  if (scale.kind !== "signed") return Math.max(0, Math.min(1, scale.kind === "probability" ? value : value / (scale.limit || 1)));
   if (scale.limit <= 0) return Math.sign(value);
   return Math.max(-1, Math.min(1, value / scale.limit));
 }
@@ -49,6 +52,7 @@ export class Painter {
   colour(value: number): Colour {
     if (value === -Infinity) return this.masked;
     if (!Number.isFinite(value)) return this.broken;
+    if (this.scale.kind === "grey") return grey(level(value, this.scale));
     const at = 3 * (STEPS + Math.round(STEPS * level(value, this.scale)));
     return [this.table[at] as number, this.table[at + 1] as number, this.table[at + 2] as number];
   }
@@ -64,6 +68,17 @@ export class Painter {
     }
     return found;
   }
+}
+
+const grey = (part: number): Colour => [Math.round(255 * part), Math.round(255 * part), Math.round(255 * part)];
+
+const [DARK, LIGHT] = ["#000000", "#ffffff"];
+const EVEN = 0.179; // relative luminance at which both stand out alike, by 4.58 to 1: enough for small text
+
+/** Black or white, whichever can be read better on a colour (WCAG 2.1, contrast ratio). */
+export function inkOn(colour: Colour): string {
+  const [red, green, blue] = colour.map((part) => (part / 255 <= 0.04045 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4)) as [number, number, number];
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > EVEN ? DARK : LIGHT;
 }
 
 /** Colours from −1 over 0 to 1, mixed in a space where equal steps look equal (Ottosson 2020, OKLab). */

@@ -1,5 +1,6 @@
 /**
- * A trace on the server: its tensors, their numbers and the arithmetic of their cells. What was asked for once is kept.
+ * A trace of the lab's server or of a notebook's kernel: its tensors, their numbers and the arithmetic of their cells. What
+ * was asked for once is kept.
  *
  *     const trace = await open(id)                        or make({ model, input })
  *     trace.tensor("blocks.0.attention.weights")          names, dimensions, formula, line of code
@@ -8,7 +9,7 @@
  *     await trace.cell("scores[0,2,3,1]")                 for <Inspector>
  */
 
-import { floats, get, post } from "../api";
+import { floats, get, post, type Query } from "../api";
 import type { Matrix, Range } from "./matrix";
 
 export type Phase = "forward" | "backward" | "update";
@@ -125,6 +126,14 @@ export interface Excerpt {
   function: string;
 }
 
+/** Who is asked, by the addresses of the lab's server. */
+export interface Asking {
+  get<Answer>(name: string, query?: Query): Promise<Answer>;
+  floats(name: string, query?: Query): Promise<Float32Array>;
+}
+
+const SERVER: Asking = { get, floats };
+
 /** One position of a dimension, or a range of them. */
 export type Window = Record<string, number | Range>;
 
@@ -170,7 +179,10 @@ export class Trace {
   private readonly paths = new Kept<Step[]>(MOST_ANSWERS);
   private readonly summaries = new Kept<Summary>(MOST_ANSWERS);
 
-  constructor(readonly header: Header) {
+  constructor(
+    readonly header: Header,
+    private readonly asking: Asking = SERVER,
+  ) {
     for (const tensor of header.tensors) {
       for (const name of [tensor.name, ...tensor.aliases]) this.byName.set(name, tensor);
       for (const part of tensor["update tensors"]) this.byName.set(`${tensor.name}.${part.name}`, partOf(tensor, part));
@@ -193,7 +205,7 @@ export class Trace {
   /** Numbers of a window, row by row. */
   numbers(tensor: string, phase: Phase = "forward", window: Window = {}, blocks: Record<string, number> = {}): Promise<Float32Array> {
     const query = { tensor, phase, window: windowText(window), blocks: windowText(blocks), reduce: "largest" };
-    return this.kept.get(JSON.stringify(query), () => floats(`traces/${this.id}/numbers`, query));
+    return this.kept.get(JSON.stringify(query), () => this.asking.floats(`traces/${this.id}/numbers`, query));
   }
 
   /** Two dimensions of a tensor as rows and columns, the others fixed; for a heat map. `rows` may be "" for one row. */
@@ -218,15 +230,20 @@ export class Trace {
   }
 
   summary(tensor: string, phase: Phase = "forward"): Promise<Summary> {
-    return this.summaries.get(`${phase} ${tensor}`, () => get(`traces/${this.id}/summary`, { tensor, phase }));
+    return this.summaries.get(`${phase} ${tensor}`, () => this.asking.get(`traces/${this.id}/summary`, { tensor, phase }));
   }
 
   cell(text: string): Promise<Cell> {
-    return this.cells.get(text, () => get(`traces/${this.id}/cell`, { cell: text }));
+    return this.cells.get(text, () => this.asking.get(`traces/${this.id}/cell`, { cell: text }));
   }
 
   path(text: string): Promise<Step[]> {
-    return this.paths.get(text, () => get(`traces/${this.id}/path`, { cell: text }));
+    return this.paths.get(text, () => this.asking.get(`traces/${this.id}/path`, { cell: text }));
+  }
+
+  /** The function of kqv's source that a line belongs to. */
+  excerpt(location: string): Promise<Excerpt> {
+    return excerpt(location, this.asking);
   }
 
   /** The word that stands at a position of a dimension; "" without any, or where it was not sent. */
@@ -258,10 +275,10 @@ export async function make(wanted: { model: string; input?: string; label?: stri
 const excerpts = new Kept<Excerpt>(MOST_ANSWERS);
 
 /** The function that a line of kqv's source belongs to. */
-export function excerpt(location: string): Promise<Excerpt> {
+export function excerpt(location: string, asking: Asking = SERVER): Promise<Excerpt> {
   return excerpts.get(location, () => {
     const colon = location.lastIndexOf(":");
-    return get("code", { file: location.slice(0, colon), line: location.slice(colon + 1) });
+    return asking.get("code", { file: location.slice(0, colon), line: location.slice(colon + 1) });
   });
 }
 

@@ -1,6 +1,6 @@
 /** How a layer's numbers are laid out as cells, and what they are called. */
 
-import { largest, type Scale } from "./scales";
+import { limitOf, type Scale } from "../../components/scale";
 import type { Layer } from "./wire";
 
 export interface Arrangement {
@@ -49,11 +49,17 @@ export function ofWeights(sizes: number[], reads: number[], room: number): Arran
   return { tiles: 1, rows: out, columns: inputs, cell: fit(inputs, out <= 16 ? 14 : 6), gap: 0 };
 }
 
-export function scaleOf(layer: Layer, values: Float32Array | undefined): { scale: Scale; most: number } {
-  if (layer.activation === "sigmoid") return { scale: "unit", most: 1 };
-  if (layer.activation === "tanh") return { scale: "signed", most: 1 };
-  if (layer.activation === "relu" || layer.kind === "pooling") return { scale: "positive", most: largest(values) };
-  return { scale: "signed", most: largest(values) };
+/** A layer's scale: that of its activation function, else as far as its numbers go. */
+export function scaleOf(layer: Layer, values: Float32Array | undefined): Scale {
+  if (layer.activation === "sigmoid") return { kind: "probability" };
+  if (layer.activation === "tanh") return { kind: "signed", limit: 1 };
+  const limit = limitOf(values ?? []);
+  return { kind: layer.activation === "relu" || layer.kind === "pooling" ? "positive" : "signed", limit };
+}
+
+/** Where a scale ends. */
+export function endOf(scale: Scale): number {
+  return scale.kind === "probability" ? 1 : scale.limit;
 }
 
 /** Which number of values is the largest in size. */

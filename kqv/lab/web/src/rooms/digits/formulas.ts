@@ -1,17 +1,9 @@
 /** The article's formulas in MathML. */
 
-const i = (name: string) => `<mi>${name}</mi>`;
-const o = (sign: string) => ("()".includes(sign) ? `<mo stretchy="false">${sign}</mo>` : `<mo>${sign}</mo>`);
-const n = (number: string | number) => `<mn>${number}</mn>`;
-const row = (...parts: string[]) => `<mrow>${parts.join("")}</mrow>`;
+import { both, i, low, math, n, o, over, row, sum, up } from "../../components/formula/mathml";
+
 const prime = (base: string) => row(base, `<mo lspace="0" rspace="0">′</mo>`);
 const log = row("<mi>ln</mi>", `<mspace width="0.18em"></mspace>`);
-const up = (base: string, above: string) => `<msup>${base}${above}</msup>`;
-const low = (base: string, below: string) => `<msub>${base}${below}</msub>`;
-const both = (base: string, below: string, above: string) => `<msubsup>${base}${below}${above}</msubsup>`;
-const over = (above: string, below: string) => `<mfrac>${above}${below}</mfrac>`;
-const sum = (below: string) => `<munder>${o("∑")}${below}</munder>`;
-const math = (...parts: string[]) => `<math display="block">${row(...parts)}</math>`;
 
 const [a, z, w, b, y, p, C, x, delta, l, L, j, k] = ["a", "z", "w", "b", "y", "p", "C", "x", "δ", "l", "L", "j", "k"].map(i) as [
   string, string, string, string, string, string, string, string, string, string, string, string, string,

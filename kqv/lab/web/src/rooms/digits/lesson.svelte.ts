@@ -104,11 +104,15 @@ export class Lesson {
   /** Show a number in the inspector; the pass is put among the lab's traces for that. */
   async inspect(cell: string): Promise<void> {
     try {
-      const { id } = await post<{ id: string }>(this.path("trace"));
-      this.inspected = { trace: await open(id), cell };
+      this.inspected = { trace: await open(await this.traceId()), cell };
     } catch (failure) {
       this.problem = (failure as Error).message;
     }
+  }
+
+  /** The pass among the lab's traces. */
+  async traceId(): Promise<string> {
+    return (await post<{ id: string }>(this.path("trace"))).id;
   }
 
   forget(): void {

@@ -42,6 +42,7 @@ const en = {
   clear: "Clear",
   sees: "What the network sees",
   example: "A test digit",
+  testPicture: (number: number) => `test picture ${number}`,
   mistake: "One it gets wrong",
   upload: "A picture file…",
   says: (digit: string, percent: string) => `The network says ${digit}, with ${percent}.`,
@@ -152,12 +153,8 @@ const en = {
   noRunWhy: "Train one on 1,797 real handwritten digits that come with kqv. It takes a few seconds, and you can watch it learn.",
   train: "Train a digit network",
   orCommand: "or in a terminal:",
-  asTable: "as a table",
-  tableEnds: (shown: number, all: number) => `The first ${whole(shown)} of ${whole(all)} numbers.`,
   outputsTitle: "Outputs",
   outputsKind: (exclusive: boolean): string => (exclusive ? "softmax of the logits" : "sigmoid of the logits"),
-  code: "The line of code",
-  more: (count: number) => `and ${count} more`,
 };
 
 type Texts = typeof en;
@@ -176,6 +173,7 @@ const de: Texts = {
   clear: "Leeren",
   sees: "Was das Netz sieht",
   example: "Eine Testziffer",
+  testPicture: (number: number) => `Testbild ${number}`,
   mistake: "Eine, bei der es irrt",
   upload: "Eine Bilddatei…",
   says: (digit, percent) => `Das Netz sagt ${digit}, mit ${percent}.`,
@@ -285,12 +283,8 @@ const de: Texts = {
   noRunWhy: "Eines mit 1797 echten handgeschriebenen Ziffern trainieren, die kqv mitbringt. Das dauert wenige Sekunden, und man kann ihm beim Lernen zusehen.",
   train: "Ein Ziffernnetz trainieren",
   orCommand: "oder im Terminal:",
-  asTable: "als Tabelle",
-  tableEnds: (shown, all) => `Die ersten ${whole(shown)} von ${whole(all)} Zahlen.`,
   outputsTitle: "Ausgaben",
   outputsKind: (exclusive) => (exclusive ? "Softmax der Logits" : "Sigmoid der Logits"),
-  code: "Die Codezeile",
-  more: (count) => `und ${count} weitere`,
 };
 
 export const texts = { en, de } satisfies Translated<Texts>;

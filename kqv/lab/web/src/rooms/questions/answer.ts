@@ -1,6 +1,6 @@
 /** A question's answer in words, in the page's language, from the numbers of its runs. */
 
-import { written } from "../../texts.svelte";
+import { language, written } from "../../texts.svelte";
 import type { texts } from "./texts";
 
 export interface Measure { name: string; less_is_better: boolean; factor: number; unit: string; title: string }
@@ -50,8 +50,7 @@ export function scoreText(value: number | null | undefined, measure: Measure): s
 }
 
 export function fixed(value: number, digits: number): string {
-  const language = typeof document === "undefined" ? "en" : document.documentElement.lang || "en";
-  return new Intl.NumberFormat(language, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value).replace("-", "−");
+  return new Intl.NumberFormat(language(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value).replace("-", "−");
 }
 
 /** So many digits that an interval's half has two that count, as Python's `digits_for`. */

@@ -135,3 +135,59 @@ export const whyTexts = {
     other: "andere",
   },
 } satisfies Translated<typeof why>;
+
+const fetched = {
+  bytes: (got: string, of: string) => `${got} of ${of} MB`,
+  begins: "The download begins …",
+  left: (seconds: number) => (seconds < 90 ? `${seconds} s left` : `${Math.round(seconds / 60)} min left`),
+  progress: (name: string) => `Download of ${name}`,
+  stop: "Stop the download",
+};
+export const fetchTexts = {
+  en: fetched,
+  de: {
+    bytes: (got: string, of: string) => `${got} von ${of} MB`,
+    begins: "Der Download beginnt …",
+    left: (seconds: number) => (seconds < 90 ? `noch ${seconds} s` : `noch ${Math.round(seconds / 60)} min`),
+    progress: (name: string) => `Download von ${name}`,
+    stop: "Download abbrechen",
+  },
+} satisfies Translated<typeof fetched>;
+
+const begin = {
+  title: "No model reads text here yet",
+  small: "A small one, trained now",
+  smallText: "A GPT with two blocks, trained in front of your eyes on Python’s own manual, in about ten seconds. It stammers, but every number of it is real, and it needs no network.",
+  train: "Train it and read a sentence",
+  starts: "starts …",
+  step: (step: number, steps: number) => `step ${step} of ${steps}`,
+  left: (seconds: string) => `${seconds} s left`,
+  training: (name: string) => `Training of ${name}`,
+  watch: "Watch it learn",
+  ended: "The training ended before it was done.",
+  real: "A real one, downloaded",
+  realText: "SmolLM2 with 135 million weights in 30 blocks: it knows English, and its heads know which word belongs to which.",
+  fetch: "Download SmolLM2 (98 MB)",
+  others: "With a model of your own, or one from Hugging Face:",
+  folder: "FOLDER",
+};
+export const beginTexts = {
+  en: begin,
+  de: {
+    title: "Noch liest hier kein Modell Texte",
+    small: "Ein kleines, jetzt trainiert",
+    smallText: "Ein GPT mit zwei Blöcken, vor den eigenen Augen an Pythons eigenem Handbuch trainiert, in etwa zehn Sekunden. Es stammelt, aber jede seiner Zahlen ist echt, und es braucht kein Netz.",
+    train: "Trainieren und einen Satz lesen lassen",
+    starts: "startet …",
+    step: (step: number, steps: number) => `Schritt ${step} von ${steps}`,
+    left: (seconds: string) => `noch ${seconds} s`,
+    training: (name: string) => `Training von ${name}`,
+    watch: "Beim Lernen zusehen",
+    ended: "Das Training endete vorzeitig.",
+    real: "Ein richtiges, heruntergeladen",
+    realText: "SmolLM2 mit 135 Millionen Gewichten in 30 Blöcken: Es kann Englisch, und seine Köpfe wissen, welches Wort zu welchem gehört.",
+    fetch: "SmolLM2 herunterladen (98 MB)",
+    others: "Mit einem eigenen Modell oder einem von Hugging Face:",
+    folder: "ORDNER",
+  },
+} satisfies Translated<typeof begin>;

@@ -54,6 +54,10 @@ export interface Reading {
   steps: Step[];
   logits: string | null;
   gradients: boolean;
+  /** Whether the pass was followed back; of large models only when that is asked for. */
+  backward: boolean;
+  /** How long the pass took. */
+  seconds: number;
   cost: number | null;
 }
 

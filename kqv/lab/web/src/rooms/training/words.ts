@@ -1,7 +1,8 @@
 /** What stands in the room's words: times, scores, which curves belong together. */
 
 import { COLOURS, type Point } from "../../components/curve";
-import { written } from "../../texts.svelte";
+import { language, written } from "../../texts.svelte";
+import type { Described } from "./runs.svelte";
 import type { texts } from "./texts";
 
 type Words = typeof texts.en | typeof texts.de;
@@ -13,20 +14,31 @@ export function duration(seconds: number): string {
 }
 
 export function whole(value: number): string {
-  return new Intl.NumberFormat(document.documentElement.lang || "en").format(Math.round(value));
+  return new Intl.NumberFormat(language()).format(Math.round(value));
 }
 
 const FRACTIONS = ["accuracy", "exact_match"];
 
 /** A score as it is said: 98.67 %, 31.2. */
 export function scored(name: string, value: number): string {
-  if (FRACTIONS.some((one) => name.endsWith(one))) return `${new Intl.NumberFormat(document.documentElement.lang, { maximumFractionDigits: 2 }).format(100 * value)} %`;
+  if (FRACTIONS.some((one) => name.endsWith(one))) return `${new Intl.NumberFormat(language(), { maximumFractionDigits: 2 }).format(100 * value)} %`;
   return written(value, 4);
 }
 
 /** Curves of numbers side by side: the points of each. */
 export function pointsOf(xs: ArrayLike<number>, ys: ArrayLike<number>): Point[] {
   return Array.from({ length: xs.length }, (_, at): Point => [xs[at] as number, ys[at] as number]);
+}
+
+/** One measurement: at which steps, and what. */
+export interface Measured {
+  xs: Float32Array;
+  ys: Float32Array;
+}
+
+/** A measurement that came as all steps, then all values. */
+export function curveOf(both: Float32Array): Measured {
+  return { xs: both.subarray(0, both.length / 2), ys: both.subarray(both.length / 2) };
 }
 
 /** A band between two rows of numbers. */
@@ -64,4 +76,15 @@ export function panels(curves: string[]): Panel[] {
 export function headline(numbers: Record<string, number> | undefined, words: Words): string {
   const found = ["validation_accuracy", "validation_bleu", "validation_exact_match", "validation_loss", "loss"].find((name) => numbers && name in numbers);
   return found && numbers ? `${words.measurement(found)} ${scored(found, numbers[found] as number)}` : "";
+}
+
+/** What a run is, in a sentence; "" where that is not known yet. */
+export function factsOf(run: Described | undefined, words: Words): string {
+  const config = run?.config;
+  if (!config) return "";
+  const field = (name: string) => config.fields[name];
+  return words.sentence(
+    run?.recipe ?? "", whole(config.parameters), whole(config.facts.train), words.unit(run?.unit ?? "examples"), config.facts.name,
+    String(field("training.optimizer")), written(Number(field("training.learning_rate")), 3), whole(Number(field("training.batch"))), String(config.seed),
+  );
 }

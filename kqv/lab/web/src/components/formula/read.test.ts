@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { clauses, pieces, readFormula, textOf, type Node } from "./formula";
+import { textOf, type Node } from "./nodes";
+import { clauses, pieces } from "./pieces";
+import { readFormula } from "./read";
 
 function shape(node: Node | string): string {
   if (typeof node === "string") return node;

@@ -1,59 +1,7 @@
 /** The plain formulas of kqv's operations, such as `y[i] = exp(x[i] − max) / Σ_j exp(x[j] − max)`, as MathML. */
 
-export interface Node {
-  tag: string;
-  children: (Node | string)[];
-  attributes?: Record<string, string>;
-}
-
-const make = (tag: string, ...children: (Node | string)[]): Node => ({ tag, children });
-const row = (children: Node[]): Node => (children.length === 1 ? (children[0] as Node) : make("mrow", ...children));
-const operator = (sign: string): Node => make("mo", sign);
-const GAP: Node = { tag: "mspace", children: [], attributes: { width: "0.3em" } };
-
-const LIFTED: Record<string, string> = {
-  "⁰": "0", "¹": "1", "²": "2", "³": "3", "⁴": "4", "⁵": "5", "⁶": "6", "⁷": "7", "⁸": "8", "⁹": "9", "⁻": "−", "ᵗ": "t", "ⁿ": "n", "ᵀ": "T", "⁺": "+",
-};
-const LOWERED: Record<string, string> = {
-  "₀": "0", "₁": "1", "₂": "2", "₃": "3", "₄": "4", "₅": "5", "₆": "6", "₇": "7", "₈": "8", "₉": "9", "ₜ": "t", "ᵢ": "i", "ⱼ": "j", "ₙ": "n",
-};
-const ACCENTS: Record<string, string> = { "\u0302": "^", "\u0304": "¯", "\u0303": "~", "\u0307": "˙" };
-const RELATIONS = new Set(["=", "≤", "≥", "<", ">", "≠", "≈", "→", "∈", "∝"]);
-const SUMS = new Set(["+", "−", "-", "±"]);
-const PRODUCTS = new Set(["·", "×", "⊙", "∗"]);
-const BIG = new Set(["Σ", "∏"]);
-const SEPARATORS = new Set([",", ";", ":", "…", "⋯", "."]);
-const CLOSING: Record<string, string> = { "(": ")", "[": "]", "{": "}", "⌊": "⌋", "⌈": "⌉" };
-
-interface Token {
-  kind: "name" | "number" | "sign";
-  text: string;
-  spaced: boolean;
-}
-
-export class FormulaError extends Error {}
-
-function tokens(text: string): Token[] {
-  const pattern = /(\s*)(?:(\d+(?:[.,]\d+)*)|([\p{L}∂∇][\p{L}\p{M}]*)|(.))/gsu;
-  const found: Token[] = [];
-  for (const [, space = "", number, name, sign] of text.trim().matchAll(pattern)) {
-    const spaced = space !== "";
-    if (number !== undefined) found.push({ kind: "number", text: number, spaced });
-    else if (name !== undefined) found.push(...split(name, spaced));
-    else if (sign !== undefined) found.push({ kind: "sign", text: sign, spaced });
-  }
-  return found;
-}
-
-/** `ΣX` is a sum sign and a name, `βᵗ` a name and a superscript. */
-function split(name: string, spaced: boolean): Token[] {
-  const letters = name.match(/[∂∇ΣΠ∏]|[ᵗⁿᵀₜᵢⱼₙ]|[^∂∇ΣΠ∏ᵗⁿᵀₜᵢⱼₙ]+/gu) ?? [];
-  return letters.map((text, at) => ({
-    kind: BIG.has(text) || text in LIFTED || text in LOWERED ? "sign" : "name",
-    text,
-    spaced: spaced && at === 0,
-  }));
-}
+import { GAP, make, operator, row, type Node } from "./nodes";
+import { ACCENTS, BIG, CLOSING, FormulaError, LIFTED, LOWERED, PRODUCTS, RELATIONS, SEPARATORS, SUMS, tokens, type Token } from "./signs";
 
 class Reader {
   private at = 0;
@@ -311,36 +259,6 @@ function plain(node: Node): Node {
   return isFenced ? make("mrow", ...node.children.slice(1, -1)) : node;
 }
 
-/** A formula's parts between commas outside of all brackets: what may stand on lines of their own. */
-export function clauses(text: string): string[] {
-  const found: string[] = [""];
-  let depth = 0;
-  for (const part of text.split(/(, |[()[\]])/)) {
-    if ("([".includes(part) && part) depth++;
-    if (")]".includes(part) && part) depth--;
-    if (part === ", " && depth === 0) found.push("");
-    else found[found.length - 1] += part;
-  }
-  return found;
-}
-
-const LONG = 16; // signs
-
-/** A clause in pieces between which a line may end: at words, before = and +, and in a long product before ·. */
-export function pieces(tree: Node): Node[] {
-  const found: Node[][] = [[]];
-  for (const child of tree.children as Node[]) {
-    const piece = found.at(-1) as Node[];
-    const sign = child.tag === "mo" && typeof child.children[0] === "string" ? child.children[0] : "";
-    const isLong = textOf(make("mrow", ...piece)).length > LONG;
-    if (child === GAP) found.push([GAP]);
-    else if (piece.some((one) => one !== GAP) && child.attributes?.["form"] !== "prefix" && (RELATIONS.has(sign) || SUMS.has(sign) || (isLong && PRODUCTS.has(sign))))
-      found.push([{ ...child, attributes: { ...child.attributes, form: "infix" } }]);
-    else piece.push(child);
-  }
-  return found.filter((piece) => piece.some((child) => child !== GAP)).map((piece) => make("mrow", ...piece));
-}
-
 /** A formula's tree; undefined where it is written in a way that this cannot read: show the text then. */
 export function readFormula(text: string): Node | undefined {
   try {
@@ -349,9 +267,4 @@ export function readFormula(text: string): Node | undefined {
     if (failure instanceof FormulaError) return undefined;
     throw failure;
   }
-}
-
-/** All signs of a tree, in order: what is read out, and what a test compares. */
-export function textOf(node: Node | string): string {
-  return typeof node === "string" ? node : node.children.map(textOf).join("");
 }

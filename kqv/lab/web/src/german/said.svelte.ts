@@ -1,0 +1,31 @@
+/**
+ * What the server says, in the page's language. Python speaks English; the German of each of its sentences stands in
+ * `errors.json` and `exercises.json`, with `{0}`, `{1}` where it has names or numbers. What stands in neither stays English.
+ */
+
+import { language } from "../texts.svelte";
+import { Catalogue } from "./catalogue";
+
+let catalogue = $state.raw<Catalogue | undefined>();
+let asked = false;
+
+/** The sentences are fetched when somebody first reads German. */
+async function load(): Promise<void> {
+  const [errors, exercises] = await Promise.all([import("./errors.json"), import("./exercises.json")]);
+  catalogue = new Catalogue({ ...exercises.default, ...errors.default });
+}
+
+/** A sentence of the server in the page's language; where it is drawn, it is drawn anew with the language. */
+export function said(text: string): string {
+  if (language() !== "de") return text;
+  if (!asked) {
+    asked = true;
+    void load();
+  }
+  return catalogue?.german(text) ?? text;
+}
+
+/** The language that a sentence is now in, for `lang`. */
+export function spokenIn(text: string): "de" | "en" {
+  return language() === "de" && catalogue?.german(text) !== undefined ? "de" : "en";
+}
