@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from kqv.models.network import Network as Network
     from kqv.recording import note as note
     from kqv.systems.loading import load as load
+    from kqv.systems.tracing import traced as traced
     from kqv.systems.training import train as train
     from kqv.trace.trace import Trace as Trace
 
 __version__ = version("kqv")
-__all__ = ["Network", "Trace", "compare", "load", "load_data_wrapper", "note", "train"]
+__all__ = ["Network", "Trace", "compare", "load", "load_data_wrapper", "note", "traced", "train"]
 
 _HOMES = {
     "Network": "kqv.models.network",
@@ -43,6 +44,7 @@ _HOMES = {
     "load": "kqv.systems.loading",
     "load_data_wrapper": "kqv.data.columns",
     "note": "kqv.recording",
+    "traced": "kqv.systems.tracing",
     "train": "kqv.systems.training",
 }
 

@@ -14,7 +14,11 @@ import kqv
 DOCS = Path(__file__).parent.parent / "docs"
 README = DOCS.parent / "README.md"
 GUIDES = sorted((DOCS / "guide").glob("*.md"))
-FROM_A_REAL_MODEL = ("attention-of-it.png", "trace.png", "one-page.png")  # made by docs/screenshots.py
+PRINTED = [README, *(path for path in GUIDES if path.stem != "10-the-lab")]  # that one shows pictures alone
+FROM_A_REAL_MODEL = (
+    "attention-of-it.png", "trace.png", "one-page.png",  # made by docs/screenshots.py
+    *(f"lab-{room}.png" for room in ("digits", "sentence", "number", "shapes", "training")),  # docs/lab_pictures.py
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def test_the_command_reference_is_that_of_the_commands(generate: ModuleType) -> 
     assert (DOCS / "reference" / "commands.md").read_text(encoding="utf-8") == generate.commands_page()
 
 
-@pytest.mark.parametrize("path", [README, *GUIDES], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PRINTED, ids=lambda path: path.stem)
 def test_a_page_shows_what_its_commands_print(path: Path, generate: ModuleType, tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     if lacks := generate.missing(text):

@@ -14,8 +14,8 @@ import typer
 
 from kqv.cli.main import app
 from kqv.experiments.compare import ask
-from kqv.experiments.fields import split_values, with_fields
 from kqv.experiments.question import variants_of
+from kqv.systems.fields import split_values, with_fields
 from kqv.systems.system import system_named
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -13,7 +13,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "kqv"
 
 # A part may import from itself and from the parts named here. Lower parts never import higher ones.
-GROUND = {"errors", "files", "memory", "threads", "tensors", "dimensions", "arithmetic", "recording", "visible"}
+GROUND = {
+    "errors", "files", "memory", "threads", "tensors", "sharded", "dimensions", "arithmetic", "recording", "visible",
+    "viewed",
+}  # fmt: skip
 MATHEMATICS = GROUND | {"operations", "models"}
 USE = MATHEMATICS | {"trace", "why", "data", "generation", "evaluation", "interchange"}
 TRAINED = USE | {"training", "systems"}
@@ -21,11 +24,14 @@ ALLOWED = {
     "errors": set(),
     "files": {"errors"},
     "dimensions": {"errors"},
-    "tensors": {"errors", "files"},
+    "tensors": {"errors", "files", "sharded"},
+    "sharded": set(),
     "threads": set(),
     "memory": set(),
     "visible": set(),
+    "viewed": {"errors"},
     "arithmetic": set(),
+    "http": {"errors", "files"},
     "recording": {"errors"},
     "operations": GROUND,
     "models": GROUND | {"operations"},
@@ -39,9 +45,13 @@ ALLOWED = {
     "systems": USE | {"training"},
     "experiments": TRAINED | {"plots"},
     "workshop": TRAINED,
+    "planning": TRAINED,
     "plots": USE,
-    "lab": TRAINED | {"experiments", "workshop", "plots"},
-    "cli": TRAINED | {"experiments", "workshop", "plots", "lab"},
+    "lab": TRAINED | {"experiments", "workshop", "plots", "http"},
+    "notebook": TRAINED | {"experiments", "lab"},
+    "server": TRAINED | {"http"},  # beside the lab: neither knows the other
+    "agent": TRAINED | {"experiments", "plots"},
+    "cli": TRAINED | {"experiments", "workshop", "plots", "planning", "http", "lab", "server", "agent"},
     "__main__": {"cli"},
 }
 

@@ -59,10 +59,10 @@ def compare(
     from kqv.cli.preparing import TerminalWatcher
     from kqv.cli.training import checkpoint_seconds
     from kqv.experiments.compare import answer_of, ask
-    from kqv.experiments.fields import split_values
     from kqv.experiments.folder import folder_for
     from kqv.experiments.running import run_question
     from kqv.plots.figures import check_ending
+    from kqv.systems.fields import split_values
     from kqv.training.stops import Interrupted
 
     if plot is not None:

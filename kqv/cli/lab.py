@@ -27,8 +27,9 @@ def lab(
     import secrets
 
     from kqv.cli.console import console
+    from kqv.http.names import is_loopback
     from kqv.lab.server import serve
-    from kqv.lab.settings import Settings, is_loopback
+    from kqv.lab.settings import Settings
     from kqv.systems.source import find_model
 
     for name in models or []:

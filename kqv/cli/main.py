@@ -10,7 +10,25 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from kqv import __version__
-from kqv.cli import add, compare, data, export, generate, lab, rebuild, runs, tour, trace, train, translate, use, why
+from kqv.cli import (
+    add,
+    compare,
+    data,
+    export,
+    generate,
+    lab,
+    mcp,
+    plan,
+    rebuild,
+    runs,
+    serve,
+    tour,
+    trace,
+    train,
+    translate,
+    use,
+    why,
+)
 from kqv.cli.console import IS_FIRST, notices, open_closed_streams
 from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
 from kqv.visible import visible
@@ -26,6 +44,7 @@ app = typer.Typer(
 )
 app.command("tour", epilog="Example: kqv tour")(tour.tour)
 app.add_typer(train.app, name="train", epilog="Example: kqv train digits --data mnist")
+app.command("plan", epilog="Example: kqv plan gpt2-124m --gpu h100")(plan.plan)
 app.command("evaluate", epilog="Example: kqv evaluate latest")(use.evaluate)
 app.command("classify", epilog="Example: kqv classify latest seven.png")(use.classify)
 app.command("generate", epilog="Example: kqv generate latest --prompt 'To be'")(generate.generate)
@@ -36,6 +55,8 @@ app.command("export", epilog="Example: kqv export latest --to hugging-face my-mo
 app.command("trace", epilog="Example: kqv trace latest --cell 'grad:layers.0.weight[7,30]'")(trace.trace)
 app.command("why", epilog="Example: kqv why latest 'To be or not to be' --strongest not,be")(why.why)
 app.add_typer(rebuild.app, name="rebuild", epilog="Example: kqv rebuild check backprop")
+app.command("serve", epilog="Example: kqv serve latest")(serve.serve)
+app.command("mcp", epilog="Example: kqv mcp smollm2")(mcp.mcp)
 app.command("lab", epilog="Example: kqv lab")(lab.lab)
 app.command("runs", epilog="Example: kqv runs")(runs.runs)
 app.add_typer(data.app, name="data", epilog="Example: kqv data list")

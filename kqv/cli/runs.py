@@ -9,28 +9,26 @@ import typer
 
 from kqv.cli.json_output import print_json
 from kqv.cli.options import Json
-from kqv.errors import Error, RunError
+from kqv.errors import Error
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kqv.training.run import Run
 
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder whose runs to list.")]
 
 COLUMNS = ("run", "recipe", "data", "steps", "time", "validation", "state")
 """What the table says of a run; on a narrow terminal, beside long names, it does without the data."""
 
-_MEASURED = ("step", "seconds", "validation_loss", "validation_accuracy", "validation_bleu", "validation_exact_match")
-
 
 def runs(folder: Folder = Path("runs"), as_json: Json = False) -> None:
     """List the runs, the most recent first: recipe, data, progress, and validation accuracy, BLEU or loss."""
+    from kqv.training.described import describe_run
     from kqv.training.run import MAKE_ONE, list_runs
 
     if folder != Path("runs") and not folder.is_dir():
         raise Error(f"there is no folder {folder}; give a folder with runs, or leave it out for runs/")
-    found = [_describe(run) for run in list_runs(folder)]
+    found = [describe_run(run) for run in list_runs(folder)]
     if as_json:
         print_json({"runs": found})
         return
@@ -80,33 +78,6 @@ def _score(row: dict[str, Any]) -> str:
     if "validation_bleu" in row:
         return f"BLEU {row['validation_bleu']:.2f}"
     return f"loss {row['validation_loss']:.4f}" if "validation_loss" in row else ""
-
-
-def _describe(run: Run) -> dict[str, Any]:
-    """One run as a row; a damaged run says what is wrong with it instead of hiding the others."""
-    from kqv.training.standing import standing_of
-
-    row: dict[str, Any] = {"run": str(run.path), "step": 0, "seconds": 0.0}
-    try:
-        recipe = run.recipe
-        measured = run.metrics()
-    except Error as failure:
-        return row | {"state": "damaged", "problem": str(failure)}
-    row |= {
-        "system": recipe.system,
-        "recipe": recipe.name,
-        "data": recipe.data.name,
-        "steps": recipe.training.steps or 0,
-    }
-    for line in measured:
-        row |= {key: line[key] for key in _MEASURED if isinstance(line.get(key), int | float)}
-    try:
-        standing = standing_of(run)
-    except RunError as failure:
-        return row | {"state": "damaged", "problem": str(failure)}
-    if standing.state == "training":
-        return row | {"state": "training"}
-    return row | {"step": standing.step, "state": standing.state}
 
 
 def _time(seconds: float) -> str:

@@ -100,19 +100,13 @@ def require_word(word: str | None, plot: Path) -> None:
 
 
 def as_dict(trace: Trace, cells: list[str], word: str | None, plot: Path | None) -> dict[str, Any]:
-    """What was asked for: cells with their arithmetic, a word's attention; else what is to be said of every tensor."""
+    """What was asked for, and a word's attention as a figure where that is wanted."""
+    from kqv.trace.views.asked import asked_of
     from kqv.trace.views.attention import attended
-    from kqv.trace.views.export import describe_tensor
 
-    found: dict[str, Any] = {}
-    if word is not None:
-        attention = attended(trace, word)
-        found["word"], found["attention"] = attention.word, [row.as_dict() for row in attention.rows]
-        if plot is not None:
-            draw_word(attention, plot)
-    if cells:
-        found["cells"] = [trace.cell(text).as_dict() for text in cells]
-    return found or {"tensors": [describe_tensor(trace, record) for record in trace.tensors]}
+    if word is not None and plot is not None:
+        draw_word(attended(trace, word), plot)
+    return asked_of(trace, cells, word)
 
 
 def write_files(traced: Traced, html: Path | None, export: Path | None, command: str, word: str | None) -> None:

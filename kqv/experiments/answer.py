@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from kqv.errors import Error
-from kqv.experiments.fields import shown
 from kqv.experiments.folder import Folder, Outcome, Settled, recipe_of
 from kqv.experiments.measures import Measure, Pairs, sentence
 from kqv.experiments.pairing import Pairing, pairing
 from kqv.experiments.parting import Parting
 from kqv.experiments.question import Question, Variant
 from kqv.experiments.statistics import Interval, paired_interval, spread, unpaired_interval
+from kqv.systems.fields import shown
 from kqv.systems.system import system_named
+from kqv.viewed import Viewed
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answer(Viewed):
     """What a comparison found; the first of the results is the baseline's.
 
     `untrained`, `trained`: by variant, where its trace parts from the baseline's with the first seed. `figures`: what

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from kqv.errors import Error
-from kqv.experiments.fields import path_of, read, shown, value_of
 from kqv.files import parsed_json, reason
+from kqv.systems.fields import path_of, read, shown, value_of
 from kqv.systems.system import SYSTEMS
 from kqv.training.parsing import one_line
 from kqv.training.plans import Plan, Recipe

@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from kqv.errors import Error
-from kqv.experiments.fields import path_of, with_fields
 from kqv.experiments.folder import Folder, Outcome, Seen, Settled, folder_for, recipe_of
 from kqv.experiments.measures import examples_of, numbers_of
 from kqv.experiments.question import Question, Variant, variants_of
 from kqv.systems.changes import Changes
+from kqv.systems.fields import path_of, with_fields
 from kqv.systems.source import run_source
 from kqv.systems.system import Asked, EvaluationAsked, System, Watcher, system_named
 from kqv.systems.training import begin, resume
-from kqv.tensors import digest
+from kqv.tensors import digest, learned_count
 from kqv.training import devices
 from kqv.training.distributed import Group, joined
 from kqv.training.loop import CHECKPOINT_SECONDS, Diverged, Listener, Trainer
@@ -157,7 +157,7 @@ class Comparison:
         task = begun.trainer.task
         seen = Seen(
             notes=tuple(begun.planned.notes(begun.trainer)),
-            parameters=sum(parameter.numel() for parameter in task.model.parameters()),
+            parameters=learned_count(task.model),
             batch=digest_of(task.batch(0)),
         )
         steps = settled.steps if settled.minutes is None else begun.trainer.steps

@@ -93,12 +93,14 @@ class Planned:
 @dataclass(frozen=True)
 class TraceAsked:
     """A trace as somebody asks for it: its input as a word (each system says what that can be), the right label of a
-    picture, whether dropout is to be active, and a text that an encoder's is compared to."""
+    picture, whether dropout is to be active, a text that an encoder's is compared to, and whether the pass is to be
+    followed back from the cost too: of a GPT, which can be large, the forward pass alone takes a third of the time."""
 
     input: str | None = None
     label: str | None = None
     training: bool = False
     like: str | None = None
+    backward: bool = True
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,17 @@ from kqv.training.distributed import Group, joined
 from kqv.training.loop import CHECKPOINT_SECONDS, Listener, Result, Trainer
 from kqv.training.plans import Recipe
 from kqv.training.run import Run, new_path
+from kqv.viewed import Viewed, shown_while
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A training that came to its end: its run, and how it ended."""
+class Trained(Viewed):
+    """A training that came to its end: its run, how it ended, and what was to be said of it, such as that its mask lets
+    it see what it has to say."""
 
     run: Run
     result: Result
+    notes: tuple[str, ...] = ()
 
     @property
     def model(self) -> Any:
@@ -75,7 +78,7 @@ def resume(
 def train(
     system: str, *, data: str | None = None, recipe: str | Recipe | None = None, out: str | Path | None = None,
     resume_run: str | Path | None = None, weights_from: str | Path | None = None, minutes: float | None = None,
-    device: str = "auto", listener: Listener | None = None, **changes: Any,
+    device: str = "auto", listener: Listener | None = None, show: bool = True, **changes: Any,
 ) -> Trained:  # fmt: skip
     """Train a system ("digits", "gpt") to the end, as `kqv train` does.
 
@@ -85,7 +88,8 @@ def train(
     `recipe`: its name, or a recipe itself. `weights_from`: a model to start from; `resume_run`: a run that stopped.
     `changes`: `steps`, `seed`, `layers`, `heads`, `width`, `context`, `dropout`, `batch`, `learning_rate`, `optimizer`,
     `precision`, `compile`, `tokenizer`, `teacher` and others (`kqv.systems.changes.Changes`). `listener` is told of
-    each step and score. Raises `Error` as the command does; `Interrupted` after Ctrl-C, with everything saved.
+    each step and score. `show`: in a notebook that has the extra `notebook`, a view of the run moves while it trains.
+    Raises `Error` as the command does; `Interrupted` after Ctrl-C, with everything saved.
     """
     try:
         wanted = Changes(data=None if data is None else location_of(data), **changes)
@@ -98,13 +102,16 @@ def train(
     with joined(
         devices.device_of(old) if old is not None and device == "auto" else devices.choose_device(device)
     ) as group:
+        notes: tuple[str, ...] = ()
         if old is not None:
             run, trainer = old, resume(chosen, old, group, watcher, data=data, steps=wanted.steps, listener=listener)
         else:
             asked = Asked(recipe, wanted, None if weights_from is None else str(weights_from), minutes)
             begun = begin(chosen, asked, None if out is None else Path(out), group, watcher, listener=listener)
-            run, trainer = begun.run, begun.trainer
-        return Trained(run, trainer.train())
+            run, trainer, notes = begun.run, begun.trainer, tuple(begun.planned.notes(begun.trainer))
+        with shown_while(run, show and group.is_first):
+            result = trainer.train()
+        return Trained(run, result, notes)
 
 
 def run_name(system: System, recipe: Recipe) -> str:

@@ -89,8 +89,8 @@ def test_seed_and_steps_stand_in_the_run(kqv: Kqv, small: None) -> None:
 
 
 def test_minutes(kqv: Kqv, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kqv.training.budget._seconds_per_step", lambda *_: 0.1)
-    monkeypatch.setattr("kqv.training.budget._seconds_of_evaluation", lambda *_: 0.0)
+    monkeypatch.setattr("kqv.training.budget.seconds_per_step", lambda *_: 0.1)
+    monkeypatch.setattr("kqv.training.budget.seconds_of_evaluation", lambda *_: 0.0)
     assert kqv("train", "digits", "--minutes", 0.05, "--json").json["steps"] == 30
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def test_a_gpt_on_a_text(text: str) -> None:
     assert model.generate("1", 9, sampling=greedy) == trained.model.generate("1", 9, sampling=greedy)
     finer = kqv.train("gpt", data=text, weights_from=trained.run.path, out="finer", steps=2)
     assert finer.run.config.weights_from == "runs/gpt-text.txt-1"
+
+
+def test_a_leak_is_said_from_python_too(text: str) -> None:
+    recipe = nanogpt_cpu()
+    small = replace(recipe.model, blocks=1, heads=2, width=16, hidden=16, channels=8, context=16, mask="none")
+    said = kqv.train("gpt", data=text, recipe=recipe.model_copy(update={"model": small}), steps=1, batch=2).notes
+    assert any(note.startswith("a leak") for note in said)
+    assert kqv.train("gpt", data=text, steps=1, **SMALL).notes == ()
 
 
 def test_latest_is_the_newest_of_the_system_that_is_needed(text: str) -> None:

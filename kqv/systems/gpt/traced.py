@@ -27,22 +27,27 @@ MOST_NAMED = 300_000  # tokens up to which each is named beside its logit
 MOST_SHOWN = 16  # tokens of a text beside which stands what the model expects
 
 
-def trace_text(model: GPT, ids: Tensor, optimizer: Optimizer | None = None, training: bool = False) -> Trace:
+def trace_text(
+    model: GPT, ids: Tensor, optimizer: Optimizer | None = None, training: bool = False, backward: bool = True
+) -> Trace:
     """Trace a GPT on the tokens `ids[position]` of one text: each but the last is to say the token after it.
 
-    From the ids to what may come next, back from the cost to the embeddings, and with an optimizer the update. The last
-    token is read too, unless the context ends before it: `next` is what the model says after the whole text.
+    From the ids to what may come next, with `backward` back from the cost to the embeddings, and with an optimizer the
+    update. The last token is read too, unless the context ends before it: `next` is what the model says after the whole
+    text.
     """
     given, targets = ids[None, : model.context], ids[None, 1:]  # cut before the trace, which would record that too
-    with Trace(model, training=training) as trace:
+    with torch.set_grad_enabled(backward), Trace(model, training=training) as trace:
         logits = model(given)
         predicted = logits
         if given.shape != targets.shape:
             predicted = logits[:, :-1]
             note("next", argmax(logits[:, -1]), "batch")
         note("verdict", argmax(predicted), "batch position")
-        torch.autograd.backward(model.loss(predicted, targets))
-    if optimizer is not None:
+        cost = model.loss(predicted, targets)
+        if backward:
+            torch.autograd.backward(cost)
+    if optimizer is not None and backward:
         trace.step(optimizer)
     return trace
 
@@ -68,7 +73,7 @@ def read(source: ModelSource, loaded: LoadedGPT, asked: TraceAsked) -> Traced:
     """Trace a loaded model on the text `asked.input`, as `trace`; the update changes the model's weights."""
     if asked.label is not None:
         raise Error("--label says what a picture shows; the right next tokens of a text are its own")
-    optimizer = None if source.run is None else optimizer_of(source.run, loaded.model)
+    optimizer = optimizer_of(source.run, loaded.model) if source.run is not None and asked.backward else None
     text = asked.input or ""
     ids = loaded.tokenizer.encode_prompt(text)
     most = loaded.model.context + 1
@@ -78,7 +83,9 @@ def read(source: ModelSource, loaded: LoadedGPT, asked: TraceAsked) -> Traced:
             f"a traced text has 2 to {most:,} tokens (the context, and one to predict), but this one has {len(ids):,}; "
             f"{advice}"
         )
-    recorded = trace_text(loaded.model, torch.from_numpy(ids.astype("int64")), optimizer, asked.training)
+    recorded = trace_text(
+        loaded.model, torch.from_numpy(ids.astype("int64")), optimizer, asked.training, asked.backward
+    )
     heading = _annotated(recorded, ids, loaded.tokenizer)
     last = len(ids) - 2
     cells = f"--cell 'blocks.0.attention.scores[0,0,{last},0]' --cell 'grad:tokens.weight[{ids[0]},3]'"
@@ -88,8 +95,8 @@ def read(source: ModelSource, loaded: LoadedGPT, asked: TraceAsked) -> Traced:
 def _annotated(recorded: Trace, ids: Ids, tokenizer: Tokenizer) -> str:
     """Give positions and tokens their words; say what the model expects after each token."""
     tokens = [visible(tokenizer.token_text(int(token))) for token in ids]
-    probabilities = torch.softmax(recorded["logits"].value[0].double().cpu(), -1)
-    said = [visible(tokenizer.token_text(int(token))) for token in probabilities.argmax(-1)]
+    logits = recorded["logits"].value[0].cpu()
+    said = [visible(tokenizer.token_text(int(token))) for token in logits.argmax(-1)]
     for dimension in ("position", "query", "key"):
         recorded.annotate(dimension=dimension, labels=tokens[: len(said)])
     recorded.annotate("targets", labels=tokens[1:], dimension="position")
@@ -98,8 +105,7 @@ def _annotated(recorded: Trace, ids: Ids, tokenizer: Tokenizer) -> str:
         recorded.annotate("next", labels=said[-1:])
     if tokenizer.size <= MOST_NAMED:
         recorded.annotate(dimension="vocab", labels=_vocabulary(tokenizer))
-    right = probabilities[: len(ids) - 1].gather(1, torch.from_numpy(ids[1:, None].astype("int64")))[:, 0].tolist()
-    return _expected(tokens, said, probabilities.amax(-1).tolist(), right)
+    return _expected(tokens, said, logits, ids)
 
 
 @lru_cache(maxsize=4)
@@ -108,16 +114,14 @@ def _vocabulary(tokenizer: Tokenizer) -> tuple[str, ...]:
     return tuple(visible(tokenizer.token_text(token)) for token in range(tokenizer.size))
 
 
-def _expected(tokens: list[str], said: list[str], likeliest: list[float], right: list[float]) -> str:
-    """What the model expects after each token with which probability, and the right token's probability."""
+def _expected(tokens: list[str], said: list[str], logits: Tensor, ids: Ids) -> str:
+    """What the model expects after each of the last tokens with which probability, and the right token's."""
     rows = [("after", "the model says", "", "right is", "")]
-    rights = [(target, f"{100 * wanted:.1f} %") for target, wanted in zip(tokens[1:], right, strict=True)] + [("", "")]
-    rows += [
-        (token, guess, f"{100 * probability:.1f} %", *wanted)
-        for token, guess, probability, wanted in zip(tokens, said, likeliest, rights, strict=False)
-    ]
-    skipped = max(0, len(rows) - 1 - MOST_SHOWN)
-    rows[1 : 1 + skipped] = []
+    skipped = max(0, len(said) - MOST_SHOWN)
+    probabilities = torch.softmax(logits[skipped:].double(), -1)
+    for at, (own, likeliest) in enumerate(zip(probabilities, probabilities.amax(-1).tolist(), strict=True), skipped):
+        right = ("", "") if at + 1 == len(ids) else (tokens[at + 1], f"{100 * float(own[int(ids[at + 1])]):.1f} %")
+        rows.append((tokens[at], said[at], f"{100 * likeliest:.1f} %", *right))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         f"  {a:<{widths[0]}}   {b:<{widths[1]}} {c:>{widths[2]}}   {d:<{widths[3]}} {e:>{widths[4]}}".rstrip()

@@ -18,6 +18,7 @@ from kqv.systems.digits import task as digits_task
 from kqv.systems.digits.recipes import DigitsPlan, DigitsRecipe, NetworkPlan, TrainingPlan
 from kqv.systems.digits.task import DigitsTask, gradient_sizes
 from kqv.systems.digits.trained import make_network
+from kqv.tensors import learned_count
 from kqv.training.batches import generator
 from kqv.training.distributed import Group
 from kqv.training.optimizers import OPTIMIZERS
@@ -90,6 +91,7 @@ def test_a_network_without_biases_keeps_them_at_zero(by_hand: bool, initialisati
         task.learn(task.batch(step))
         optimizer.step()
     assert not any(layer.bias.any() for layer in network.dense)
+    assert learned_count(network) == sum(layer.weight.numel() for layer in network.dense)
     is_changed = [not torch.equal(layer.weight, first) for layer, first in zip(network.dense, before, strict=True)]
     assert is_changed == ([False, False] if initialisation == "zeros" else [True, True])
     assert gradient_sizes(network, *task.train) == {}
