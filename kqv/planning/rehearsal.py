@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from kqv.memory import keep_freed_memory
-from kqv.planning.counted import StepCount, TooLargeError, bytes_of
+from kqv.planning.counted import StepCount, bytes_of
 from kqv.threads import threads_for
 from kqv.training.budget import seconds_of_evaluation, seconds_per_step
 from kqv.training.distributed import ALONE, Group
@@ -72,7 +72,7 @@ def counted(task: Task, plan: TrainingPlan, limit: float = float("inf"), shapes:
     taken. Raises `TooLargeError` beyond `limit`.
     """
     optimizer = make_optimizer(task.model, plan)
-    batch, small = task.batch(0), bytes_of(_tensors(vars(task)))
+    batch, data = task.batch(0), bytes_of(_tensors(vars(task)))
     task.model.train()
     weights = [*task.model.parameters(), *task.model.buffers()]
     if shapes is not None:
@@ -85,7 +85,7 @@ def counted(task: Task, plan: TrainingPlan, limit: float = float("inf"), shapes:
         seconds = time.perf_counter() - began
     gradients = bytes_of(parameter for parameter in task.model.parameters() if parameter.requires_grad)
     on_the_way = max(0, count.peak - remembered - gradients)
-    memory = Memory(bytes_of(weights), gradients, remembered, on_the_way, small)
+    memory = Memory(bytes_of(weights), gradients, remembered, on_the_way, data)
     return Step(memory, count.flops - flops, count.kernels - kernels, seconds)
 
 
@@ -120,6 +120,3 @@ def measured(task: Task, plan: TrainingPlan, step: Step, group: Group = ALONE) -
             return Pace(step.seconds, seconds_of_evaluation(task, group))
         seconds = seconds_per_step(task, make_optimizer(task.model, plan), group)
         return Pace(seconds, seconds_of_evaluation(task, group))
-
-
-__all__ = ["Memory", "Pace", "Step", "TooLargeError", "counted", "measured"]
