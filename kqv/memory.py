@@ -1,4 +1,5 @@
-"""Memory that was freed is kept for the next step, where the C library would give it back to the system each time.
+"""This machine's memory, and how to keep it: freed memory stays for the next step, where the C library would give it
+back to the system each time.
 
 A training step frees and takes the same sizes again. Larger ones come from the system anew, page by page, and a small
 model feels that: 11 to 16 % of a step (docs/log.md).
@@ -7,6 +8,7 @@ model feels that: 11 to 16 % of a step (docs/log.md).
 from __future__ import annotations
 
 import ctypes
+import os
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # from <malloc.h>
 _LARGE, _PAD = 1 << 30, 1 << 26  # bytes
@@ -20,3 +22,19 @@ def keep_freed_memory() -> None:
         return
     for option, value in ((_MMAP_THRESHOLD, _LARGE), (_TRIM_THRESHOLD, _LARGE), (_TOP_PAD, _PAD)):
         set_option(option, value)
+
+
+def give_back_freed_memory() -> None:
+    """Ask the C library to give the system what this process freed; nothing happens where it cannot be asked."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return
+
+
+def own_memory() -> int | None:
+    """Bytes of this machine's memory; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows
+        return None

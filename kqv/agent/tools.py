@@ -61,7 +61,7 @@ class Tools:
         `grad:layers.0.weight[7,30]` (how the cost depends on it) or `update:layers.0.weight[7,30]`. model, input: as
         in `trace`.
         """
-        return {"model": model} | asked_of(self._traced(model, input), cells, None)
+        return {"model": model} | asked_of(self._traced(model, input, *cells), cells, None)
 
     def why(
         self, model: str, text: str, score: str | None = None, strongest: list[str] | None = None,
@@ -99,10 +99,10 @@ class Tools:
             raise Error(f"{folder} has no answer yet: it is a run, or its training goes on; see kqv compare")
         return found
 
-    def _traced(self, model: str, text: str | None) -> Trace:
+    def _traced(self, model: str, text: str | None, *cells: str) -> Trace:
         source = self.reach.source(model)
         kind: Kind = kind_named(source.system)
-        return kind.trace(source, TraceAsked(self.reach.input(text)), Watcher()).trace
+        return kind.trace(source, TraceAsked(self.reach.input(text), cells=cells), Watcher()).trace
 
 
 def _changed(

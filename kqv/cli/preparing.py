@@ -22,6 +22,7 @@ from kqv.cli.data import DownloadBars
 from kqv.data.text.tokens import Advance
 from kqv.systems.system import Watcher
 
+MUCH = 1_000_000_000  # bytes of memory that somebody wants to know of before they are taken
 PATIENCE = 0.5  # seconds after which somebody who waits wants to know for what
 
 
@@ -49,6 +50,11 @@ class TerminalWatcher(Watcher):
     def translating(self) -> AbstractContextManager[Advance | None]:
         """A bar of sentences; one line where no bar can be drawn."""
         return _bar("translating", MofNCompleteColumn(), lambda whole: f"translating {whole:,} sentences …")
+
+    def tracing(self, size: int, whole: bool) -> None:
+        if size >= MUCH:
+            less = "; one number alone, by --cell, takes less" if whole else ""
+            notices.print(f"[dim]this trace takes about {size / 1e9:,.1f} GB of memory{less}[/]")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,7 +75,10 @@ def trace(
         kind = kind_named(source.system)
         if like is not None and not kind.compares:
             raise Error(f"--like compares two texts, which an encoder does; {source.name} is a {kind.name} model")
-        traced = kind.trace(source, TraceAsked(input, label, training, like), watcher)
+        asked = TraceAsked(input, label, training, like)
+        if html is None and export is None:
+            asked = replace(asked, backward=word is None or bool(cell), cells=() if word else tuple(cell or ()))
+        traced = kind.trace(source, asked, watcher)
     recorded = traced.trace
     compared = [] if like is None else ["--like", like]
     command = shlex.join(["kqv", "trace", source.name, *([] if input is None else [input]), *compared])

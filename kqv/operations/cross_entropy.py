@@ -124,12 +124,11 @@ def kernel_backward(saved: Saved, gradient: Tensor) -> tuple[Tensor | None, ...]
     log_probabilities, aims, counted, count, smoothing, shape = saved
     classes = shape[-1]
     factor = (gradient / count) * counted.unsqueeze(1)
-    # ∂C/∂log p[k] = −smoothing/classes of each class, and −(1 − smoothing) of the target
-    received = (factor * (-smoothing / classes)).repeat(1, classes)
-    received.scatter_(1, aims, factor * (smoothing - 1 - smoothing / classes))
-    errors = torch._log_softmax_backward_data(received, log_probabilities, 1, log_probabilities.dtype)
+    errors = log_probabilities.exp()  # what follows changes it in place: it is as large as the logits
+    if smoothing:
+        errors.sub_(smoothing / classes)
     at_target = log_probabilities.gather(1, aims).expm1() + smoothing * (1 - 1 / classes)
-    return errors.scatter_(1, aims, at_target * factor).reshape(shape), None
+    return errors.scatter_(1, aims, at_target).mul_(factor).reshape(shape), None
 
 
 def _counted(call: Call) -> tuple[Array, Array]:

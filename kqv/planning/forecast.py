@@ -13,9 +13,10 @@ from torch import nn
 from kqv.data.location import location_of
 from kqv.errors import Error
 from kqv.interchange import gguf, hugging_face
+from kqv.memory import own_memory
 from kqv.models.published import PUBLISHED_ENCODERS, Published
 from kqv.planning.counted import TooLargeError
-from kqv.planning.hardware import GPU, own_memory
+from kqv.planning.hardware import GPU
 from kqv.planning.made_up import NAME, gpt_recipe, made_up_task, published_recipe
 from kqv.planning.rehearsal import Pace, Step, counted, measured
 from kqv.systems.changes import Changes

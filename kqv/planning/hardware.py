@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from kqv.errors import Error
@@ -51,11 +50,3 @@ def gpu_named(name: str) -> GPU:
     if found is None:
         raise Error(f"no figures of a GPU {name!r} are known; choose one of: {', '.join(GPUS)}")
     return found
-
-
-def own_memory() -> int | None:
-    """Bytes of this machine's memory; None where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows
-        return None

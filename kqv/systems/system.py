@@ -60,6 +60,9 @@ class Watcher:
         """Sentences are translated inside; what it gives is told how many are done of how many."""
         return nullcontext()
 
+    def tracing(self, size: int, whole: bool) -> None:
+        """A trace of a long text begins, which will hold so many bytes: a `whole` one, or of single cells alone."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -94,13 +97,16 @@ class Planned:
 class TraceAsked:
     """A trace as somebody asks for it: its input as a word (each system says what that can be), the right label of a
     picture, whether dropout is to be active, a text that an encoder's is compared to, and whether the pass is to be
-    followed back from the cost too: of a GPT, which can be large, the forward pass alone takes a third of the time."""
+    followed back from the cost too: of a GPT, which can be large, the forward pass alone takes a third of the time.
+
+    `cells`: the numbers that alone are asked for; a large model then records no more than they need."""
 
     input: str | None = None
     label: str | None = None
     training: bool = False
     like: str | None = None
     backward: bool = True
+    cells: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

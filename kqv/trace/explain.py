@@ -196,7 +196,7 @@ def _use_by_movement(movement: Movement, position: int, index: Index) -> Iterato
 
 @_uses.register
 def _use_by_pytorch(call: ForeignCall, position: int, index: Index) -> Iterator[Arithmetic]:
-    if any(output.tensor.requires_grad for output in call.outputs):
+    if any(output.differentiable for output in call.outputs):
         through = ", ".join(output.name for output in call.outputs if output.name)
         formula = f"through PyTorch's {call.name}, whose derivative is not known here"
         yield Arithmetic(float("nan"), f"{call.name} → {through}", formula, call.location)

@@ -116,6 +116,10 @@ class RememberedSource:
 def read_grid(values: Tensor, axes: Sequence[Array]) -> Array:
     """Elements of a tensor on any device at the outer product of `axes`, in float64."""
     with unseen():
+        if all(map(_is_range, axes)):  # a view, where a choice of positions would be copied one by one
+            part = values[tuple(slice(int(axis[0]), int(axis[-1]) + 1) for axis in axes)]
+            whole: Array = part.to("cpu", torch.float64).numpy()
+            return whole if values.dtype != torch.float64 else whole.copy()
         positions = [
             torch.as_tensor(axis, device=values.device).reshape([-1 if own == at else 1 for own in range(len(axes))])
             for at, axis in enumerate(axes)
@@ -123,6 +127,11 @@ def read_grid(values: Tensor, axes: Sequence[Array]) -> Array:
         chosen = values[tuple(positions)] if positions else values
         found: Array = chosen.to("cpu", torch.float64).numpy()
         return found
+
+
+def _is_range(axis: Array) -> bool:
+    """Whether these are all positions from a first one to a last."""
+    return axis.size > 0 and np.array_equal(axis, np.arange(axis[0], axis[0] + axis.size))
 
 
 def named_origin(record: TensorRecord, index: Index) -> tuple[TensorRecord, Index]:

@@ -8,7 +8,8 @@ functions of PyTorch as foreign calls, whose formula is not known here.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -51,6 +52,9 @@ class Recorder(TorchFunctionMode):
         self._uses_of_name: dict[str, int] = {}
         self._all_named = -1  # records of which each was named, when the pass was over
         self._constants = WeakTensorKeyDictionary()
+        self.keeps_gradients: Callable[[int], bool] = lambda call: True
+        self._rests = False
+        self._let_pass = WeakTensorKeyDictionary()  # names that were given while it rested
 
     def __enter__(self) -> Recorder:
         self.thread = recording.activate(self)
@@ -64,11 +68,26 @@ class Recorder(TorchFunctionMode):
         for hook in self.leaf_hooks:
             hook.remove()
         self.leaf_hooks.clear()
+        with unseen():
+            for record in self.records:
+                record.leave_graph()
+        self._by_id = {at: record for at, record in self._by_id.items() if id(record.tensor) == at}
 
     @property
     def is_active(self) -> bool:
         """Whether it is still recording."""
         return recording.is_active(self, self.thread)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Inside the `with` operations compute as ever, but nothing is kept but names, for what comes out of it."""
+        before, depth = self._rests, len(self.path)
+        self._rests = True
+        try:
+            yield
+        finally:
+            self._rests = before
+            del self.path[depth:]
 
     def __torch_function__(
         self,
@@ -124,7 +143,10 @@ class Recorder(TorchFunctionMode):
                 movement.outputs[position] = record
 
     def _keep_foreign(self, name: str, sources: list[Tensor], outputs: list[Tensor]) -> None:
-        call = ForeignCall(name.strip("_") if name != "__get__" else "property", self.path[-1][0], caller())
+        name = name.strip("_") if name != "__get__" else "property"
+        self._keep_call(ForeignCall(name, self.path[-1][0], caller()), sources, outputs)
+
+    def _keep_call(self, call: ForeignCall, sources: list[Tensor], outputs: list[Tensor]) -> None:
         known = [self._by_id.get(id(source)) for source in sources]  # before a change in place makes a new record
         call.sources = [record or self.record(source) for record, source in zip(known, sources, strict=True)]
         for position, source in enumerate(call.sources):
@@ -144,6 +166,8 @@ class Recorder(TorchFunctionMode):
         apply: Callable[..., Tensor],
     ) -> Tensor:
         """Run one call of an operation and keep it with its inputs and output; its gradients come with the backward."""
+        if self._rests:
+            return apply(None, options, *inputs)
         with unseen():
             call = CallRecord(operation, options, self.path[-1][0], caller(), len(self.calls))
             for position, tensor in enumerate(inputs):
@@ -152,7 +176,7 @@ class Recorder(TorchFunctionMode):
                 if record is not None:
                     record.consumers.append((call, position))
             call.differentiated = tuple(tensor is not None and tensor.requires_grad for tensor in inputs)
-            output = apply(call, options, *inputs)
+            output = apply(call if self.keeps_gradients(call.number) else None, options, *inputs)
             if any(output is tensor for tensor in inputs):
                 output = output.view_as(output)  # what goes in and what comes out are recorded apart
             call.output = self.record(output, is_result=True)
@@ -184,6 +208,24 @@ class Recorder(TorchFunctionMode):
             self._await_gradient(record, tensor)
         return record
 
+    def keep_unrecorded(self, call: ForeignCall, sources: list[Tensor], outputs: list[Tensor]) -> None:
+        """Keep what went in and came out of a part in which nothing was recorded."""
+        self._keep_call(call, sources, outputs)
+        for made in call.outputs:
+            if made.tensor in self._let_pass:
+                self.give_name(made, self._let_pass[made.tensor])
+
+    def await_gradient(self, tensor: Tensor) -> None:
+        """Keep the gradient that comes to a tensor which was recorded before it could have one."""
+        with unseen():
+            self._await_gradient(self.record(tensor), tensor)
+
+    def leave_to_uses(self, tensor: Tensor) -> None:
+        """Keep no gradient for a tensor itself: it is the sum of what its uses contribute, each of which is kept."""
+        hook = self.record(tensor).hook
+        if hook is not None:
+            hook.remove()
+
     def forget(self, tensor: Tensor) -> None:
         """Let the next use of this tensor begin a new record: the optimizer gave it new numbers."""
         record = self._by_id.pop(id(tensor), None)
@@ -196,13 +238,19 @@ class Recorder(TorchFunctionMode):
         names = parse(dimensions)
         full = f"{path}.{name}" if path else name
         with unseen():
+            given = Name(full, names, symbol, path, caller())
+            if self._rests:
+                self._let_pass[tensor] = given
+                return
             bindings.bind(full, names, tensor.shape)
             record = self.record(tensor)
             self._await_gradient(record, tensor)
-        self.give_name(record, Name(full, names, symbol, path, caller()))
+        self.give_name(record, given)
 
     def suggest_name(self, tensor: Tensor, name: Name) -> None:
         """A name for a tensor, taken only when the model gives it none; of several the first, the innermost."""
+        if self._rests:
+            return
         record = self.record(tensor)
         if record.likely_name is None:
             record.likely_name = name

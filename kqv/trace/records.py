@@ -196,6 +196,19 @@ class TensorRecord:
         self.consumers: list[tuple[Producer, int]] = []
         self.received: Kept | None = None
         self.hook: RemovableHandle | None = None
+        self._had_graph = False
+
+    def leave_graph(self) -> None:
+        """Keep the numbers alone. What made a tensor in PyTorch's graph refers to its record, which refers to the
+        tensor: such a circle would never be freed."""
+        if self.tensor.grad_fn is not None:
+            self._had_graph = True
+            self.kept.tensor = self.tensor.detach()  # counts changes in place together with the tensor itself
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether a gradient could come to it."""
+        return self._had_graph or self.tensor.requires_grad
 
     @property
     def tensor(self) -> Tensor:

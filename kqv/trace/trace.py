@@ -24,6 +24,7 @@ from kqv.trace.modules import named_tensors, unwrapped, watch
 from kqv.trace.recorder import Recorder
 from kqv.trace.records import Kind, Name, TensorRecord, require
 from kqv.trace.update import NORM, Optimizer, UpdateRecord, take_step
+from kqv.trace.window import Window, looking_through
 from kqv.viewed import Viewed
 
 POSITIONS = ("position", "source", "query", "key")
@@ -43,12 +44,14 @@ class Trace(Viewed):
     The model runs in evaluation mode, or in training mode with `training=True` (dropout masks are then recorded); its
     own mode is restored at the end. Values are kept by reference, with a check that nothing changed them since. A
     module that is not of this package is traced by its submodules, without formulas. Only the thread that opened the
-    trace is recorded. Without a module, calls of operations and notes are recorded alone.
+    trace is recorded. Without a module, calls of operations and notes are recorded alone. With a `window` only its
+    blocks are recorded, which a long text may need.
     """
 
-    def __init__(self, model: nn.Module | None = None, training: bool = False) -> None:
+    def __init__(self, model: nn.Module | None = None, training: bool = False, window: Window | None = None) -> None:
         self.model = None if model is None else unwrapped(model)
         self.training = training
+        self.window = window
         self.recorder = Recorder()
         self.updates: dict[str, UpdateRecord] = {}
         self.meanings = Meanings()
@@ -76,6 +79,8 @@ class Trace(Viewed):
             self._parameter_names.setdefault(id(tensor), name)
         for handle in watch(model, self.recorder):
             stack.callback(handle.remove)
+        if self.window is not None:
+            stack.enter_context(looking_through(self.window, model, self.recorder))
 
     def __exit__(self, *exception: Any) -> None:
         assert self._stack is not None

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from kqv.errors import DimensionError
 from kqv.operations import OPERATIONS, Operation
+from kqv.trace.records import TensorRecord
 from kqv.trace.trace import Trace
 
 TOLERANCE = {torch.float32: (2e-5, 2e-5), torch.float64: (1e-10, 1e-12)}
@@ -187,9 +188,16 @@ def traced(case: Case, inputs: list[Tensor | None]) -> tuple[Trace, Tensor]:
     return trace, output
 
 
+def record_of(trace: Trace, tensor: Tensor) -> TensorRecord:
+    """The record of a tensor; of a result the numbers alone are kept, and what was made last is found."""
+    same = [record for record in trace.tensors if record.tensor is tensor]
+    place = tensor.data_ptr(), tuple(tensor.shape)
+    return (same or [record for record in trace.tensors if (record.tensor.data_ptr(), record.sizes) == place])[-1]
+
+
 def cells(trace: Trace, tensor: Tensor, prefix: str) -> list[str]:
     """Some cells of a tensor, drawn at random, the first and the last among them."""
-    record = next(record for record in trace.tensors if record.tensor is tensor)
+    record = record_of(trace, tensor)
     if tensor.numel() == 0:
         return []
     draw = random.Random(tensor.numel())

@@ -5,16 +5,25 @@ from __future__ import annotations
 import pytest
 import torch
 from small_gpt import BLOCKS, Traced
+from small_passages import translator
 
 from kqv.operations import mask, relu
 from kqv.recording import note
 from kqv.trace.trace import Trace
 from kqv.trace.views.folding import alike, block_of, in_words
+from kqv.why.why import Why
 
 
 @pytest.mark.parametrize(
     ("name", "block"),
-    [("blocks.2.attention.scores", "blocks.2"), ("blocks.12", "blocks.12"), ("norm.weight", ""), ("ids", "")],
+    [
+        ("blocks.2.attention.scores", "blocks.2"),
+        ("blocks.12", "blocks.12"),
+        ("encoder.blocks.3.attention.2", "encoder.blocks.3"),
+        ("decoder.norm", ""),
+        ("norm.weight", ""),
+        ("ids", ""),
+    ],
 )
 def test_the_block_of_a_name(name: str, block: str) -> None:
     assert block_of(name) == block
@@ -24,6 +33,15 @@ def test_blocks_with_the_same_tensors_are_alike(traced: Traced) -> None:
     assert alike(traced.trace) == {f"blocks.{number}": "blocks.0" for number in range(1, BLOCKS)}
     assert alike(record for record in traced.trace if record.name != "blocks.1.attention.scores") == {}
     assert in_words({"blocks.1": "blocks.0"}, "blocks.0").startswith("blocks.1: as blocks.0")
+
+
+def test_a_translators_blocks_are_alike_in_each_half_by_itself() -> None:
+    trace = Why(translator("post-norm")).trace
+    blocks = {block_of(name) for name, _ in trace.model.named_modules()} - {""}
+    assert blocks == {
+        f"{half}.blocks.{number}" for half in ("encoder", "decoder") for number in range(len(blocks) // 2)
+    }
+    assert alike(trace) == {block: f"{block.partition('.')[0]}.blocks.0" for block in blocks if block[-1] != "0"}
 
 
 def test_a_folded_table_has_all_else(traced: Traced) -> None:

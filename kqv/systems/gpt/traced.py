@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -11,25 +12,33 @@ from torch import Tensor
 from kqv.data.text.codec import Ids, Tokenizer
 from kqv.data.text.corpora import load_text
 from kqv.errors import Error
+from kqv.memory import own_memory
 from kqv.models.gpt import GPT
 from kqv.operations import argmax
 from kqv.recording import note
 from kqv.systems.gpt.trained import LoadedGPT, load_gpt, load_gpt_source
 from kqv.systems.source import ModelSource
 from kqv.systems.system import TraceAsked, Traced, Watcher
+from kqv.trace.memory import bytes_expected
 from kqv.trace.trace import Trace
 from kqv.trace.views.words import visible
+from kqv.trace.window import Window, trace_for
 from kqv.training.optimizer_state import optimizer_of
 from kqv.training.optimizers import Optimizer
 from kqv.training.run import Run
 
 MOST_NAMED = 300_000  # tokens up to which each is named beside its logit
+LONG = 128  # tokens from which on it is said beforehand how much memory a trace takes
+UPDATE = (
+    5  # the gradient used, what is remembered of it twice, the weight before and after, each as large as the weights
+)
 MOST_SHOWN = 16  # tokens of a text beside which stands what the model expects
 
 
 def trace_text(
-    model: GPT, ids: Tensor, optimizer: Optimizer | None = None, training: bool = False, backward: bool = True
-) -> Trace:
+    model: GPT, ids: Tensor, optimizer: Optimizer | None = None, training: bool = False, backward: bool = True,
+    window: Window | None = None,
+) -> Trace:  # fmt: skip
     """Trace a GPT on the tokens `ids[position]` of one text: each but the last is to say the token after it.
 
     From the ids to what may come next, with `backward` back from the cost to the embeddings, and with an optimizer the
@@ -37,7 +46,7 @@ def trace_text(
     text.
     """
     given, targets = ids[None, : model.context], ids[None, 1:]  # cut before the trace, which would record that too
-    with torch.set_grad_enabled(backward), Trace(model, training=training) as trace:
+    with torch.set_grad_enabled(backward), Trace(model, training, window) as trace:
         logits = model(given)
         predicted = logits
         if given.shape != targets.shape:
@@ -47,7 +56,7 @@ def trace_text(
         cost = model.loss(predicted, targets)
         if backward:
             torch.autograd.backward(cost)
-    if optimizer is not None and backward:
+    if optimizer is not None and backward and window is None:
         trace.step(optimizer)
     return trace
 
@@ -66,10 +75,10 @@ def trace(source: ModelSource, asked: TraceAsked, watcher: Watcher) -> Traced:
     """
     loaded = load_gpt_source(source)
     text = asked.input if asked.input is not None else _beginning(source, loaded.tokenizer, watcher)
-    return read(source, loaded, replace(asked, input=text))
+    return read(source, loaded, replace(asked, input=text), watcher)
 
 
-def read(source: ModelSource, loaded: LoadedGPT, asked: TraceAsked) -> Traced:
+def read(source: ModelSource, loaded: LoadedGPT, asked: TraceAsked, watcher: Watcher | None = None) -> Traced:
     """Trace a loaded model on the text `asked.input`, as `trace`; the update changes the model's weights."""
     if asked.label is not None:
         raise Error("--label says what a picture shows; the right next tokens of a text are its own")
@@ -83,13 +92,45 @@ def read(source: ModelSource, loaded: LoadedGPT, asked: TraceAsked) -> Traced:
             f"a traced text has 2 to {most:,} tokens (the context, and one to predict), but this one has {len(ids):,}; "
             f"{advice}"
         )
-    recorded = trace_text(
-        loaded.model, torch.from_numpy(ids.astype("int64")), optimizer, asked.training, asked.backward
-    )
-    heading = _annotated(recorded, ids, loaded.tokenizer)
+    recorded, heading = _recorded(loaded, ids, optimizer, asked, watcher or Watcher())
     last = len(ids) - 2
     cells = f"--cell 'blocks.0.attention.scores[0,0,{last},0]' --cell 'grad:tokens.weight[{ids[0]},3]'"
     return Traced(recorded, heading, cells, text, folds=True)
+
+
+def _recorded(
+    loaded: LoadedGPT, ids: Ids, optimizer: Optimizer | None, asked: TraceAsked, watcher: Watcher
+) -> tuple[Trace, str]:
+    """The trace with its words, and what is to be said of it. Of single cells as little is recorded as they need."""
+    model, tokens, heading = loaded.model, torch.from_numpy(ids.astype("int64")), ""
+
+    def trace_in(window: Window | None) -> Trace:
+        nonlocal heading
+        backward = asked.backward and (window is None or window.backward)
+        trace_of = partial(trace_text, model, training=asked.training, backward=backward, window=window)
+        if len(ids) >= LONG:
+            _say_what_it_takes(trace_of, tokens, optimizer, window is None, watcher)
+        recorded = trace_of(tokens, optimizer)
+        heading = _annotated(recorded, ids, loaded.tokenizer)
+        return recorded
+
+    return trace_for(asked.cells, model, trace_in), heading
+
+
+def _say_what_it_takes(
+    trace_of: Callable[[Tensor], Trace], tokens: Tensor, optimizer: Optimizer | None, whole: bool, watcher: Watcher
+) -> None:
+    """Tell the watcher how much memory a trace will hold; raise `Error` where that is more than the machine has."""
+    size = bytes_expected(lambda count: trace_of(tokens[:count]), len(tokens))
+    if optimizer is not None and whole:
+        size += UPDATE * sum(parameter.nbytes for parameter in optimizer.parameters())
+    most = own_memory()
+    if most is not None and size > most:
+        raise Error(
+            f"a trace of {len(tokens):,} tokens takes about {size / 1e9:,.1f} GB of memory, but this machine has "
+            f"{most / 1e9:,.1f} GB; trace a shorter text, or one number alone, by --cell"
+        )
+    watcher.tracing(size, whole)
 
 
 def _annotated(recorded: Trace, ids: Ids, tokenizer: Tokenizer) -> str:

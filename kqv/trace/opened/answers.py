@@ -135,7 +135,7 @@ class Answers:
             return self._use_by_call(consumer, position)
         if isinstance(consumer, Movement):
             return self._use_by_movement(consumer, position)
-        if isinstance(consumer, ForeignCall) and any(output.tensor.requires_grad for output in consumer.outputs):
+        if isinstance(consumer, ForeignCall) and any(output.differentiable for output in consumer.outputs):
             through = ", ".join(output.name for output in consumer.outputs if output.name)
             formula = f"through PyTorch's {consumer.name}, whose derivative is not known here"
             return {

@@ -14,6 +14,7 @@ from torch import Tensor
 from kqv.dimensions import VOCABULARY
 from kqv.errors import TraceError
 from kqv.files import make_folder, write_text
+from kqv.files.reading import read_text
 from kqv.files.temporary import new_folder, remove_leftovers
 from kqv.recording import unseen
 from kqv.trace.records import TensorRecord
@@ -165,7 +166,7 @@ def read_json(folder: str | Path) -> StoredTrace:
     """Read what `write_json` wrote; raises `TraceError` for a folder that is not a trace."""
     folder = Path(folder)
     try:
-        content = json.loads((folder / "trace.json").read_text(encoding="utf-8"))
+        content = json.loads(read_text(folder / "trace.json"))
         tensors = [load_file(folder / name) for name in _FILES[1:]]
     except (OSError, ValueError) as failure:
         raise TraceError(f"{folder} is not a complete trace: {failure}") from None

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 from kqv.trace.records import TensorRecord
 
-_BLOCK = re.compile(r"(?P<block>\w+\.\d+)(\.|$)")
+_BLOCK = re.compile(r"(?P<block>(\w+\.)+?\d+)(\.|$)")
 
 
 def block_of(name: str) -> str:
-    """The block that a tensor or a module is in: of `blocks.2.attention.scores` `blocks.2`; `""` outside of all."""
+    """The block that a tensor or a module is in: of `blocks.2.attention.scores` `blocks.2`, of a translator's
+    `encoder.blocks.2.norm` `encoder.blocks.2`; `""` outside of all."""
     found = _BLOCK.match(name)
     return found["block"] if found else ""
 
@@ -28,7 +29,7 @@ def alike(records: Iterable[TensorRecord]) -> dict[str, str]:
     first: dict[str, str] = {}
     found = {}
     for block, content in tensors.items():
-        stands = first.setdefault(f"{block.partition('.')[0]} {content}", block)
+        stands = first.setdefault(f"{block.rpartition('.')[0]} {content}", block)
         if stands != block:
             found[block] = stands
     return found

@@ -81,7 +81,7 @@ function showPicture({ tensor, phase, index }) {
   entry.element.classList.add("found");
 }
 
-const BLOCK = /^(\w+\.\d+)(?:\.|$)/;
+const BLOCK = /^((?:\w+\.)+?\d+)(?:\.|$)/;
 
 /** Tensors in their order, those of one module together and the modules of one block; weights come last. */
 function groups() {
@@ -134,7 +134,7 @@ function build() {
 
 function restNote(blocks) {
   const names = blocks.length > 6 ? `${blocks.slice(0, 3).join(", ")} … ${blocks.at(-1)}` : blocks.join(", ");
-  return make("p", { class: "cut" }, `${names} have the same tensors as ${DATA.blocks.all[0]}, with other numbers. To keep this page readable it holds only their attention weights; all of their numbers are written by `, make("code", {}, `${DATA.command} --export DIR`), ".");
+  return make("p", { class: "cut" }, `${names} have the same tensors as the blocks above, with other numbers. To keep this page readable it holds only their attention weights; all of their numbers are written by `, make("code", {}, `${DATA.command} --export DIR`), ".");
 }
 
 function introduce() {

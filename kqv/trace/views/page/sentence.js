@@ -67,7 +67,7 @@ class Sentence {
   }
 
   missing() {
-    const left = this.text.all - new Set(this.text.attentions.map(({ tensor }) => tensor.split(".attention")[0])).size;
+    const left = this.text.all - new Set(this.text.attentions.map(({ tensor }) => /^(?:\w+\.)+?\d+/.exec(tensor)?.[0])).size;
     return left > 0 && this.attentions[0].isOwn ? make("p", { class: "cut" }, `There was no room on this page for the attention weights of ${left} more block${left > 1 ? "s" : ""}; ${DATA.command} --export DIR writes them.`) : "";
   }
 

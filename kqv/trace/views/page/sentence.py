@@ -22,7 +22,8 @@ def describe_texts(trace: Trace, chosen: Shown, word: str | None) -> list[dict[s
     for attention in chosen.attentions:
         text = texts.setdefault(attention.queries, _text(trace, attention, word))
         text["attentions"].append(_attention(attention))
-        text["all"] = len({block_of(name) for name in chosen.blocks})
+        stack = block_of(attention.module).rpartition(".")[0]
+        text["all"] = len([block for block in chosen.blocks if block.rpartition(".")[0] == stack])
     for text in texts.values():
         text["logits"] = _logits(trace, chosen, len(text["tokens"]))
     return list(texts.values())
