@@ -1,11 +1,13 @@
-"""How many tokens a second a GPT reads and writes: kqv, llama.cpp (float32 and quantised), transformers, in turn.
+"""How many tokens a second a GPT reads and writes: kqv, llama.cpp (also quantised), transformers, onnxruntime, in turn.
 
     python benchmarks/engines.py                              # SmolLM2 with 135 M weights, and a new GPT with 10.7 M
     python benchmarks/engines.py --model runs/gpt-1 --threads 2 --repetitions 9
 
 All read the same prompt (prefill), then write greedily, one token at a time (decode); tokenizing is not counted.
-Each engine does it once before. Medians, with the interval in which 95 of 100 medians lie; `same`: how many tokens
-were those of kqv before the first other one, which quantised files may well write.
+Each engine does it once before. Medians, with the interval in which 95 of 100 medians lie; `of llama.cpp`: the median
+of the ratios to llama.cpp's f32 in the same turn; `same`: how many tokens were those of kqv before the first other one,
+which quantised files may well write. `--cpu-time` counts the time of the processor in place of the clock's, for one
+thread on a machine that has others to serve.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import onnxruntime as runtime
 import torch
 import typer
 from llama_cpp import Llama
@@ -30,7 +33,7 @@ from transformers import AutoModelForCausalLM
 from kqv.data.text.characters import Bytes
 from kqv.data.text.codec import Tokenizer
 from kqv.generation.predictor import Cached
-from kqv.interchange import gguf, hugging_face
+from kqv.interchange import gguf, hugging_face, onnx
 from kqv.models.architecture import Architecture
 from kqv.models.families import GPT2
 from kqv.models.gpt import GPT
@@ -52,11 +55,17 @@ class Engine:
     decode: Callable[[int], int]
 
 
-def ours(model: GPT) -> Engine:
-    """kqv, with its key-value cache."""
-    predictor = Cached(model)
+WEIGHTS = ("float32", "float16", "bfloat16", "int8")
+"""kqv's own."""
+
+REFERENCE = "llama.cpp f32"
+
+
+def ours(model: GPT, weights: str = "float32") -> Engine:
+    """kqv, with its key-value cache and such weights."""
+    predictor = Cached(model, weights)
     return Engine(
-        "kqv",
+        f"kqv {weights}",
         lambda ids: int(predictor.prefill(torch.tensor([list(ids)])).argmax()),
         lambda token: int(predictor.advance(torch.tensor([token])).argmax()),
     )
@@ -99,36 +108,68 @@ def transformers(folder: Path) -> Engine:
     return Engine("transformers", prefill, lambda token: advance([token]))
 
 
+def onnxruntime(file: Path, threads: int) -> Engine:
+    """onnxruntime with a file of ONNX; the cache goes from what comes out of one call to what the next one is given."""
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    empty = {
+        it.name: np.zeros((1, it.shape[1], 0, it.shape[3]), np.float32)
+        for it in session.get_inputs()
+        if it.name.startswith("past")
+    }
+    cache: dict[str, Any] = {}
+
+    def advance(ids: Sequence[int]) -> int:
+        seen = next(iter(cache.values())).shape[2] + len(ids)
+        given = {"input_ids": np.array([list(ids)]), "attention_mask": np.ones((1, seen), np.int64)}
+        logits, *present = session.run(None, {**given, **cache})
+        cache.update(zip(empty, present, strict=True))
+        return int(logits[0, -1].argmax())
+
+    def prefill(ids: Sequence[int]) -> int:
+        cache.update(empty)
+        return advance(ids)
+
+    return Engine("onnxruntime", prefill, lambda token: advance([token]))
+
+
 def engines_of(model: GPT, tokenizer: Tokenizer, folder: Path, context: int, threads: int) -> list[Engine]:
     """All engines with one model."""
-    found = [ours(model)]
+    found = [ours(model, weights) for weights in WEIGHTS]
     for number_type in QUANTISED:
         file = folder / f"{number_type}.gguf"
         gguf.write(model, tokenizer, file, number_type)
         found.append(llama_cpp(file, f"llama.cpp {number_type}", context, threads))
     hugging_face.write(model, tokenizer, folder / "folder")
-    return [*found, transformers(folder / "folder")]
+    onnx.write_gpt(model, tokenizer, folder / "model.onnx")
+    return [*found, transformers(folder / "folder"), onnxruntime(folder / "model.onnx", threads)]
 
 
-def measured(engine: Engine, prompt: Sequence[int], tokens: int) -> tuple[float, float, list[int]]:
+Clock = Callable[[], float]
+
+
+def measured(engine: Engine, prompt: Sequence[int], tokens: int, clock: Clock) -> tuple[float, float, list[int]]:
     """Seconds to read the prompt, seconds to write so many tokens after the first, and all of them."""
-    began = time.perf_counter()
+    began = clock()
     written = [engine.prefill(prompt)]
-    read = time.perf_counter()
+    read = clock()
     for _ in range(tokens):
         written.append(engine.decode(written[-1]))
-    return read - began, time.perf_counter() - read, written
+    return read - began, clock() - read, written
 
 
 @torch.inference_mode()
-def compared(engines: list[Engine], prompt: Sequence[int], tokens: int, repetitions: int) -> list[dict[str, Any]]:
+def compared(
+    engines: list[Engine], prompt: Sequence[int], tokens: int, repetitions: int, clock: Clock = time.perf_counter
+) -> list[dict[str, Any]]:
     """Tokens a second of each engine."""
     prefill: dict[str, list[float]] = {engine.name: [] for engine in engines}
     decode: dict[str, list[float]] = {engine.name: [] for engine in engines}
     written: dict[str, list[int]] = {}
     for repetition in range(repetitions + 1):
         for engine in engines:
-            reading, writing, written[engine.name] = measured(engine, prompt, tokens)
+            reading, writing, written[engine.name] = measured(engine, prompt, tokens, clock)
             if repetition:
                 prefill[engine.name].append(len(prompt) / reading)
                 decode[engine.name].append(tokens / writing)
@@ -136,12 +177,21 @@ def compared(engines: list[Engine], prompt: Sequence[int], tokens: int, repetiti
     return [
         {
             "engine": engine.name,
-            "prefill": statistics.median(prefill[engine.name]), "prefill_interval": interval(prefill[engine.name]),
-            "decode": statistics.median(decode[engine.name]), "decode_interval": interval(decode[engine.name]),
+            **_summary("prefill", prefill[engine.name], prefill[REFERENCE]),
+            **_summary("decode", decode[engine.name], decode[REFERENCE]),
             "same": common(written[engine.name], first),
         }
         for engine in engines
-    ]  # fmt: skip
+    ]
+
+
+def _summary(what: str, rates: list[float], reference: list[float]) -> dict[str, Any]:
+    """Median and interval of rates, and of their ratios to the reference's in the same turn."""
+    ratios = [one / other for one, other in zip(rates, reference, strict=True)]
+    return {
+        what: statistics.median(rates), f"{what}_interval": interval(rates),
+        f"{what}_ratio": statistics.median(ratios), f"{what}_ratio_interval": interval(ratios),
+    }  # fmt: skip
 
 
 def common(written: list[int], first: list[int]) -> int:
@@ -166,6 +216,7 @@ def main(
     tokens: Annotated[int, typer.Option(help="How many tokens are written after the first.")] = 64,
     threads: Annotated[int, typer.Option(help="Threads of each engine.")] = 1,
     repetitions: Annotated[int, typer.Option(help="How often each engine, in turn.")] = 5,
+    cpu_time: Annotated[bool, typer.Option("--cpu-time", help="Count the processor's time, not the clock's.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object alone on standard output.")] = False,
 ) -> None:
     """Read a prompt and write with each engine in turn."""
@@ -178,7 +229,9 @@ def main(
             engines = engines_of(network, tokenizer, Path(folder), prompt + tokens + 1, threads)
             results[name] = {
                 "weights": sum(parameter.numel() for parameter in network.parameters()),
-                "engines": compared(engines, ids, tokens, repetitions),
+                "engines": compared(
+                    engines, ids, tokens, repetitions, time.process_time if cpu_time else time.perf_counter
+                ),
             }
     result = {**machine(), "prompt": prompt, "tokens": tokens, "repetitions": repetitions, "models": results}
     if as_json:
@@ -196,11 +249,17 @@ def show(result: dict[str, Any]) -> None:
             f" written, {result['threads']} threads, medians of {result['repetitions']}, in tokens a second:"
         )
         for row in found["engines"]:
-            read, written = (
-                f"{row[what]:8,.1f} ({row[f'{what}_interval'][0]:,.1f} to {row[f'{what}_interval'][1]:,.1f})"
-                for what in ("prefill", "decode")
-            )
-            console.print(f"{row['engine']:<16} prefill {read:<28} decode {written:<28} same {row['same']}")
+            read, written = (_in_words(row, what) for what in ("prefill", "decode"))
+            console.print(f"{row['engine']:<16} prefill {read:<48} decode {written:<48} same {row['same']}")
+
+
+def _in_words(row: dict[str, Any], what: str) -> str:
+    """`25.6 (24.9 to 26.0), 0.68 (0.66 to 0.70) of llama.cpp`."""
+    (low, high), (least, most) = row[f"{what}_interval"], row[f"{what}_ratio_interval"]
+    return (
+        f"{row[what]:8,.1f} ({low:,.1f} to {high:,.1f}), {row[f'{what}_ratio']:.2f} ({least:.2f} to {most:.2f}) of "
+        "llama.cpp"
+    )
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from kqv.data.text.codec import FILE
 from kqv.data.text.word_pieces import WordPieces
 from kqv.errors import DataError
 from kqv.files import reason
+from kqv.files.reading import read_text
 from kqv.interchange.assembly import check_blocks, read_tensors, said_of
 from kqv.interchange.config_fields import refuse_unknown
-from kqv.interchange.configs import ACTIVATIONS, whole_number
+from kqv.interchange.configs import ACTIVATIONS, number, whole_number
 from kqv.interchange.tensor_files import TensorFiles, read_json
 from kqv.models.architecture import Architecture
 from kqv.models.bert import BERT
@@ -86,7 +87,7 @@ def architecture_in(config: Mapping[str, Any]) -> tuple[int, int, Architecture]:
         "blocks": whole_number(config, "num_hidden_layers"),
         "hidden": whole_number(config, "intermediate_size"),
         "feed_forward": FEED_FORWARD[activation],
-        "epsilon": float(config.get("layer_norm_eps", 1e-12)),
+        "epsilon": number(config, "layer_norm_eps", 1e-12),
     })  # fmt: skip
     return whole_number(config, "vocab_size"), whole_number(config, "type_vocab_size"), architecture
 
@@ -95,7 +96,7 @@ def read_tokenizer(folder: Path) -> WordPieces:
     """The tokenizer of a folder; `DataError` where it is missing, damaged or of another kind."""
     file = folder / FILE
     try:
-        return WordPieces(file.read_text(encoding="utf-8"))
+        return WordPieces(read_text(file))
     except FileNotFoundError:
         raise DataError(
             f"{file} is missing; transformers writes it: AutoTokenizer.from_pretrained(…).save_pretrained(…)"
@@ -104,5 +105,5 @@ def read_tokenizer(folder: Path) -> WordPieces:
         raise DataError(f"{file} cannot be read: {reason(failure)}") from None
     except DataError as failure:
         raise DataError(f"{file}: {failure}") from None
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise DataError(f"{file} is damaged: it is not a tokenizer in the format of `tokenizers`") from None

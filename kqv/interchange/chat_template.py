@@ -1,7 +1,6 @@
 """How a model was taught to read a conversation: its chat template, a text in Jinja that comes with the model.
 
-It stands in tokenizer_config.json or chat_template.jinja of a folder in Hugging Face's layout, and in a GGUF file's
-metadata. It is somebody else's program, so it runs in Jinja's sandbox.
+It is somebody else's program, so it runs in Jinja's sandbox. (Where models have it: `chat_template_files`.)
 """
 
 from __future__ import annotations
@@ -12,18 +11,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from kqv.data.text.tokenizers import Tokenizer
 from kqv.errors import DataError, Error
-from kqv.interchange.gguf import is_gguf
-from kqv.interchange.gguf_file import opened
-from kqv.interchange.tensor_files import read_json
 
-CONFIG, FILE = "tokenizer_config.json", "chat_template.jinja"
-KEY = "tokenizer.chat_template"
-DEFAULT = "default"
 MARK = "\ue0d7"
 """A private character that is set into what a message says of special tokens, and taken out again."""
 
@@ -42,6 +34,11 @@ class ChatTemplate:
 
     def __post_init__(self) -> None:
         _ = self._template
+
+    def ends_of(self, tokenizer: Tokenizer) -> dict[str, int]:
+        """The ids of the tokens that begin (`bos`) and end (`eos`) a text, of those that the tokenizer has."""
+        special = tokenizer.special_tokens
+        return {name: special[text] for name, text in (("bos", self.begin), ("eos", self.end)) if text in special}
 
     @cached_property
     def _template(self) -> Any:
@@ -85,47 +82,6 @@ class ChatTemplate:
             found += tokenizer.encode(plain.replace(MARK, "")).tolist() if plain else []
             found += [special[name]] if name else []
         return found
-
-
-def chat_template_of(path: Path) -> ChatTemplate | None:
-    """The chat template of a model of files: a folder in Hugging Face's layout, or a GGUF file; None where it has none.
-
-    Raises `DataError` for one that is damaged.
-    """
-    if is_gguf(path):
-        metadata = opened(path).metadata
-        source, tokens = metadata.get(KEY), metadata.get("tokenizer.ggml.tokens", [])
-        ends = [_token(tokens, metadata.get(f"tokenizer.ggml.{name}_token_id")) for name in ("bos", "eos")]
-        return ChatTemplate(source, *ends) if isinstance(source, str) else None
-    config = read_json(path / CONFIG) if (path / CONFIG).is_file() else {}
-    source = _of_folder(path, config)
-    return (
-        None if source is None else ChatTemplate(source, *(_name(config.get(f"{it}_token")) for it in ("bos", "eos")))
-    )
-
-
-def _of_folder(path: Path, config: Mapping[str, Any]) -> str | None:
-    """The source, in a file of its own or in the tokenizer's configuration, alone or as the default one of several."""
-    if (path / FILE).is_file():
-        try:
-            return (path / FILE).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as failure:
-            raise DataError(f"{path / FILE} cannot be read: {failure}") from None
-    source = config.get("chat_template")
-    if isinstance(source, list):
-        named = {one.get("name"): one.get("template") for one in source if isinstance(one, dict)}
-        source = named.get(DEFAULT)
-    return source if isinstance(source, str) else None
-
-
-def _name(token: Any) -> str:
-    """A token as tokenizer_config.json has it: its text, or an object that has it as `content`."""
-    token = token.get("content") if isinstance(token, dict) else token
-    return token if isinstance(token, str) else ""
-
-
-def _token(tokens: Sequence[str], number: Any) -> str:
-    return tokens[number] if isinstance(number, int) and 0 <= number < len(tokens) else ""
 
 
 def _marked(found: re.Match[str]) -> str:

@@ -10,8 +10,10 @@ from kqv.interchange.config_fields import refuse_unknown
 from kqv.models.architecture import Architecture
 from kqv.models.families import FAMILIES, GPT2, LLAMA, QWEN3, Family, family_of
 from kqv.models.gpt import GPT
+from kqv.models.requirements import LARGEST, shown_size
 
 Config = Mapping[str, Any]
+MOST = 1e12  # no base of angles is larger, and no epsilon
 
 ARCHITECTURES = {"gpt2": "GPT2LMHeadModel", "llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 """The class in `transformers` for each family."""
@@ -84,7 +86,7 @@ def _read_gpt2(config: Config) -> dict[str, Any]:
         "blocks": whole_number(config, "n_layer"),
         "hidden": whole_number(config, "n_inner") if config.get("n_inner") is not None else None,
         "feed_forward": ACTIVATIONS[activation],
-        "epsilon": float(config.get("layer_norm_epsilon", 1e-5)),
+        "epsilon": number(config, "layer_norm_epsilon", 1e-5),
         "tied": bool(config.get("tie_word_embeddings", True)),
     }
 
@@ -111,7 +113,7 @@ def _rotary_parts(config: Config, channels: int | None) -> dict[str, Any]:
         "hidden": whole_number(config, "intermediate_size"),
         "key_heads": whole_number(config, "num_key_value_heads") if config.get("num_key_value_heads") else heads,
         "channels": whole_number(config, "head_dim") if config.get("head_dim") is not None else channels,
-        "epsilon": float(config.get("rms_norm_eps", 1e-6)),
+        "epsilon": number(config, "rms_norm_eps", 1e-6),
         "rotary_base": _rotary_base(config),
         "attention_bias": bool(config.get("attention_bias", False)),
         "tied": bool(config.get("tie_word_embeddings", False)),
@@ -120,8 +122,8 @@ def _rotary_parts(config: Config, channels: int | None) -> dict[str, Any]:
 
 def _rotary_base(config: Config) -> float:
     """The base of the angles; newer files have it in `rope_parameters`, older ones beside `rope_scaling`."""
-    base: Any = config.get("rope_theta", 10_000.0)
-    return float((config.get("rope_parameters") or {}).get("rope_theta", base))
+    older = number(config, "rope_theta", 10_000.0)
+    return number(config.get("rope_parameters") or {}, "rope_theta", older)
 
 
 _READERS: dict[str, Callable[[Config], dict[str, Any]]] = {
@@ -132,9 +134,21 @@ _READERS: dict[str, Callable[[Config], dict[str, Any]]] = {
 def whole_number(config: Config, name: str) -> int:
     """A field that says a size; `DataError` where it is no whole number from 1 up."""
     value = config.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise DataError(f"{name} is {value!r}, but a whole number from 1 up was expected; is the file complete?")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST:
+        found = shown_size(value) if isinstance(value, int) else repr(value)
+        raise DataError(
+            f"{name} is {found}, but a whole number from 1 to {LARGEST:,} was expected; is the file complete?"
+        )
     return value
+
+
+def number(config: Config, name: str, usual: float) -> float:
+    """A field that says a number above 0; `DataError` where it says something else."""
+    value = config.get(name, usual)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= MOST:
+        found = shown_size(value) if isinstance(value, int) else repr(value)
+        raise DataError(f"{name} is {found}, but a number above 0 was expected; is the file complete?")
+    return float(value)
 
 
 def _gpt2_config(chosen: Architecture) -> dict[str, Any]:

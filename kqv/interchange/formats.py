@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kqv.data.text.codec import Tokenizer
-from kqv.errors import DataError, Error
-from kqv.interchange import ctranslate2, gguf, hugging_face
+from kqv.errors import DataError, Error, with_article
+from kqv.interchange import ctranslate2, gguf, hugging_face, onnx, onnx_usage
+from kqv.interchange.chat_template import ChatTemplate
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,46 @@ def _in_folder(folder: Path, names: list[str]) -> Written:
 
 
 @dataclass(frozen=True)
-class Format:
-    """A format that models of one `system` can be written in.
+class Export:
+    """What is to be written: what its system `loaded`, which type of numbers, and the model's chat template."""
 
-    `write(loaded, path, type)` says what it wrote; `loaded` is what the system loads. `usage(loaded, path)`: how others
-    load it, in their language. `types`: how numbers can be stored, the usual one first; none where there
-    is nothing to choose.
+    loaded: Any
+    type: str = ""
+    template: ChatTemplate | None = None
+
+
+@dataclass(frozen=True)
+class Writer:
+    """How models of one system are written in a format.
+
+    `write(export, path)` says what it wrote. `usage(loaded, path)`: how others load it, in their language.
+    `model(loaded)`: the model itself.
     """
 
-    system: str
-    write: Callable[[Any, Path, str], Written]
+    write: Callable[[Export, Path], Written]
     usage: Callable[[Any, Path], str]
+    model: Callable[[Any], Any] = lambda loaded: loaded.model
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format, and its `writers` by the system whose models they write. `types`: how numbers can be stored, the usual
+    one first; none where there is nothing to choose."""
+
+    writers: Mapping[str, Writer]
     types: tuple[str, ...] = ()
+
+    @property
+    def system(self) -> str | None:
+        """The one system whose models it takes; None where there are several."""
+        return next(iter(self.writers)) if len(self.writers) == 1 else None
+
+    def writer_for(self, system: str, name: str) -> Writer:
+        """What writes models of a system. Raises `Error`, which lists the systems, for the model `name` of another."""
+        if system not in self.writers:
+            known = ", ".join(self.writers)
+            raise Error(f"{name} is {with_article(system)} model; this format takes models of: {known}")
+        return self.writers[system]
 
     def type_named(self, name: str | None) -> str:
         """A type by name, the usual one without; `Error` that lists the names for one that does not exist."""
@@ -49,8 +78,8 @@ class Format:
         return name
 
 
-def _to_hugging_face(loaded: Any, path: Path, number_type: str) -> Written:
-    return _in_folder(path, hugging_face.write(loaded.model, loaded.tokenizer, path))
+def _to_hugging_face(export: Export, path: Path) -> Written:
+    return _in_folder(path, hugging_face.write(export.loaded.model, export.loaded.tokenizer, path, export.template))
 
 
 def _with_transformers(loaded: Any, path: Path) -> str:
@@ -67,8 +96,8 @@ def _translator(loaded: Any) -> ctranslate2.Translator:
     )
 
 
-def _to_gguf(loaded: Any, path: Path, number_type: str) -> Written:
-    return Written([path], gguf.write(loaded.model, loaded.tokenizer, path, number_type))
+def _to_gguf(export: Export, path: Path) -> Written:
+    return Written([path], gguf.write(export.loaded.model, export.loaded.tokenizer, path, export.type, export.template))
 
 
 def _with_llama_cpp(loaded: Any, path: Path) -> str:
@@ -89,19 +118,44 @@ def _prompt(tokenizer: Tokenizer) -> str:
     return "The"
 
 
-def _to_ctranslate2(loaded: Any, path: Path, number_type: str) -> Written:
-    return _in_folder(path, ctranslate2.write(_translator(loaded), path, number_type))
+def _to_ctranslate2(export: Export, path: Path) -> Written:
+    return _in_folder(path, ctranslate2.write(_translator(export.loaded), path, export.type))
 
 
 def _with_ctranslate2(loaded: Any, path: Path) -> str:
     return ctranslate2.usage(_translator(loaded), path)
 
 
+def _to_onnx(export: Export, path: Path) -> Written:
+    return _in_folder(path.parent, onnx.write_gpt(export.loaded.model, export.loaded.tokenizer, path))
+
+
+def _with_onnxruntime(loaded: Any, path: Path) -> str:
+    return onnx_usage.of_gpt(loaded.model, _prompt(loaded.tokenizer), path)
+
+
+def _recogniser_to_onnx(export: Export, path: Path) -> Written:
+    return _in_folder(path.parent, onnx.write_recogniser(export.loaded, path))
+
+
+def _translator_to_onnx(export: Export, path: Path) -> Written:
+    return _in_folder(path, onnx.write_translator(_translator(export.loaded), path))
+
+
+def _translator_with_onnxruntime(loaded: Any, path: Path) -> str:
+    return onnx_usage.of_translator(_translator(loaded), path)
+
+
 FORMATS = {
-    "hugging-face": Format("gpt", _to_hugging_face, _with_transformers),
-    "gguf": Format("gpt", _to_gguf, _with_llama_cpp, tuple(gguf.TYPES)),
-    "ctranslate2": Format("translate", _to_ctranslate2, _with_ctranslate2, ctranslate2.TYPES),
-}
+    "hugging-face": Format({"gpt": Writer(_to_hugging_face, _with_transformers)}),
+    "gguf": Format({"gpt": Writer(_to_gguf, _with_llama_cpp)}, tuple(gguf.TYPES)),
+    "ctranslate2": Format({"translate": Writer(_to_ctranslate2, _with_ctranslate2)}, ctranslate2.TYPES),
+    "onnx": Format({
+        "gpt": Writer(_to_onnx, _with_onnxruntime),
+        "digits": Writer(_recogniser_to_onnx, onnx_usage.of_recogniser, lambda loaded: loaded),
+        "translate": Writer(_translator_to_onnx, _translator_with_onnxruntime),
+    }),
+}  # fmt: skip
 """All formats by name."""
 
 

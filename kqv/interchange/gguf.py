@@ -15,6 +15,7 @@ from kqv.errors import DataError, Error
 from kqv.files.folder import written_file
 from kqv.interchange import gguf_vocabulary
 from kqv.interchange.assembly import assemble, outline_of
+from kqv.interchange.chat_template import ChatTemplate
 from kqv.interchange.configs import config_of, family_or_refusal
 from kqv.interchange.gguf_config import config_in, metadata_of
 from kqv.interchange.gguf_file import MAGIC, opened
@@ -30,6 +31,7 @@ from kqv.visible import visible
 __all__ = ["TYPES", "is_gguf", "outline", "read", "write"]
 
 LONGEST_ERROR = 500  # characters
+TEMPLATE = "tokenizer.chat_template"  # the key of a chat template
 ROUNDED_TO = 256  # tokens: llama.cpp's contexts are multiples of it
 
 
@@ -62,9 +64,12 @@ def outline(path: str | Path) -> tuple[int, Architecture]:
         return outline_of(*_described(Path(path)))
 
 
-def write(model: GPT, tokenizer: Tokenizer | None, path: str | Path, number_type: str = "f32") -> list[str]:
-    """Write a model and its tokenizer as a new file for llama.cpp, its matrices as a type of `TYPES`; what has to be
-    said of it, in sentences.
+def write(
+    model: GPT, tokenizer: Tokenizer | None, path: str | Path, number_type: str = "f32",
+    template: ChatTemplate | None = None,
+) -> list[str]:  # fmt: skip
+    """Write a model and its tokenizer as a new file for llama.cpp, its matrices as a type of `TYPES`, with its chat
+    template where it has one; what has to be said of it, in sentences.
 
     The file appears only when all of it is written. Raises `Error` where there is one already or the disk refuses, and
     for parts of a model or a tokenizer that llama.cpp does not have.
@@ -75,7 +80,7 @@ def write(model: GPT, tokenizer: Tokenizer | None, path: str | Path, number_type
     config = config_of(model, None) | {"vocab_size": model.vocab + spare}
     metadata = {
         "general.type": "model", "general.name": path.stem, "general.description": model.describe(),
-        **metadata_of(config), **gguf_vocabulary.metadata_of(tokenizer),
+        **metadata_of(config), **gguf_vocabulary.metadata_of(tokenizer), **_of_template(template, tokenizer),
     }  # fmt: skip
     tensors = stored(architecture, tensors_of(model), model.heads)
     for table in {TABLE, HEAD} & tensors.keys():
@@ -83,6 +88,14 @@ def write(model: GPT, tokenizer: Tokenizer | None, path: str | Path, number_type
     with written_file(path) as part:
         notes = write_file(part, architecture, metadata, tensors, number_type)
     return [*_notes_on(model), *gguf_vocabulary.notes_on(tokenizer), *notes]
+
+
+def _of_template(template: ChatTemplate | None, tokenizer: Tokenizer | None) -> dict[str, Any]:
+    """The metadata of a chat template, with the tokens that begin and end a text as it knows them."""
+    if template is None or tokenizer is None:
+        return {}
+    ends = {f"tokenizer.ggml.{name}_token_id": token for name, token in template.ends_of(tokenizer).items()}
+    return {TEMPLATE: template.source, **ends}
 
 
 def _computed(model: GPT) -> str:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from kqv.errors import DataError
 from kqv.files import reason
+from kqv.files.reading import open_regular
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -64,7 +65,7 @@ class GGUFFile:
         """One tensor, dequantised, in float32. Raises `DataError` where the file cannot be read."""
         extent = self.extents[name]
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 file.seek(extent.start)
                 content = bytearray(file.read(extent.size))
         except OSError as failure:
@@ -80,7 +81,7 @@ class GGUFFile:
 def opened(path: Path) -> GGUFFile:
     """The file at `path`. Raises `DataError` where it is damaged, cut off, or of a kind that is not known here."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = file.seek(0, 2)
             file.seek(0)
             header = _Header(path, file, size)

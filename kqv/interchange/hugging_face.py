@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from kqv.data.text.tokenizers import FILE, Tokenizer
-from kqv.files import write_json
+from kqv.files import write_json, write_text
 from kqv.files.folder import written_folder
 from kqv.interchange import library_tokenizer
 from kqv.interchange.assembly import assemble, outline_of
+from kqv.interchange.chat_template import ChatTemplate
 from kqv.interchange.configs import config_of, family_or_refusal
 from kqv.interchange.tensor_files import WHOLE, TensorFiles, read_json
 from kqv.interchange.tensor_names import PREFIXES, entries
@@ -21,7 +22,7 @@ from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 from kqv.tensors import weights_of, write_tensors
 
-CONFIG = "config.json"
+CONFIG, TOKENIZER_CONFIG, CHAT_TEMPLATE = "config.json", "tokenizer_config.json", "chat_template.jinja"
 SIGNS = ("model_type", "architectures")  # what a config.json of this layout has, and a run's does not
 
 
@@ -51,20 +52,28 @@ def outline(folder: str | Path) -> tuple[int, Architecture]:
     return outline_of(config, TensorFiles(folder, CONFIG), library_tokenizer.load(folder))
 
 
-def write(model: GPT, tokenizer: Tokenizer | None, folder: str | Path) -> list[str]:
-    """Write a model and its tokenizer into a new or empty folder; the names of the files.
+def write(
+    model: GPT, tokenizer: Tokenizer | None, folder: str | Path, template: ChatTemplate | None = None
+) -> list[str]:
+    """Write a model and its tokenizer, with its chat template where it has one, into a new or empty folder; the names
+    of the files.
 
     The folder appears only when all of it is written. Raises `Error` where it is not empty or the disk refuses, and
     where no family there has the model's parts.
     """
     folder = Path(folder)
     contents = _contents(model, tokenizer)
+    if template is not None and tokenizer is not None:
+        ends = template.ends_of(tokenizer)
+        contents[TOKENIZER_CONFIG] |= {f"{name}_token": tokenizer.token_text(token) for name, token in ends.items()}
     tensors = tensors_of(model)
     with written_folder(folder) as part:
         for name, content in contents.items():
             write_json(part / name, content)
         if tokenizer is not None:
             tokenizer.save(part / FILE)
+        if template is not None:
+            write_text(part / CHAT_TEMPLATE, template.source)
         write_tensors(part / WHOLE, tensors)
         return sorted(path.name for path in part.iterdir())
 
@@ -96,7 +105,7 @@ def _contents(model: GPT, tokenizer: Tokenizer | None) -> dict[str, dict[str, An
     }  # fmt: skip
     if tokenizer is not None:
         words = {"bos_token": first, "eos_token": end}
-        contents["tokenizer_config.json"] = {
+        contents[TOKENIZER_CONFIG] = {
             "tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False,
             "model_max_length": model.context,
         } | {name: tokenizer.token_text(token) for name, token in words.items() if token is not None}  # fmt: skip

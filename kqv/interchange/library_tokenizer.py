@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
-from tokenizers import Tokenizer as Library
 
 from kqv.data.text import tokenizers
-from kqv.data.text.byte_pairs import first_of
+from kqv.data.text.byte_pairs import UNANSWERED, first_of
 from kqv.data.text.codec import Ids, Tokenizer
+from kqv.data.text.library import answering, read_library
 from kqv.errors import DataError
+from kqv.files.reading import read_text
 
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 _ENDS = ("<|endoftext|>", "<|end_of_text|>", "</s>")
@@ -30,10 +31,7 @@ class LibraryTokenizer(Tokenizer):
     kind = "hugging-face"  # type: ignore[assignment]  # not one that a run is trained with
 
     def __init__(self, content: str) -> None:
-        try:
-            self.library = Library.from_str(content)
-        except Exception as failure:  # the library raises nothing narrower
-            raise DataError(f"this is not a tokenizer that `tokenizers` can read: {failure}") from None
+        self.library = read_library(content)
         self.library.encode_special_tokens = True
         vocabulary = self.library.get_vocab()
         if sorted(vocabulary.values()) != list(range(len(vocabulary))):
@@ -60,11 +58,13 @@ class LibraryTokenizer(Tokenizer):
 
     def encode(self, text: str) -> Ids:
         """The ids of `text`, [position]."""
-        return np.array(self.library.encode(text, add_special_tokens=False).ids, dtype=self.dtype)
+        with answering(UNANSWERED):
+            return np.array(self.library.encode(text, add_special_tokens=False).ids, dtype=self.dtype)
 
     def decode(self, ids: ArrayLike) -> str:
         """The text of `ids` [position], as the library puts it together."""
-        return self.library.decode(self._checked(ids).tolist(), skip_special_tokens=False)
+        with answering("the tokenizer does not take these ids"):
+            return self.library.decode(self._checked(ids).tolist(), skip_special_tokens=False)
 
     def describe(self) -> str:
         """One line: what the tokens are and how many."""
@@ -94,6 +94,6 @@ def load(folder: Path) -> Tokenizer | None:
         return tokenizers.load(file)
     except DataError as failure:
         try:
-            return LibraryTokenizer(file.read_text(encoding="utf-8"))
-        except (DataError, OSError, ValueError):
+            return LibraryTokenizer(read_text(file))
+        except (DataError, OSError, ValueError, RecursionError):
             raise failure from None

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from kqv.errors import DataError
 from kqv.files import reason
+from kqv.files.reading import open_regular, read_text
 
 WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
@@ -64,6 +65,7 @@ class TensorFiles:
 
     def _opened(self, path: Path, use: Any) -> Any:
         try:
+            open_regular(path).close()  # the library would wait for a pipe's writer
             with safe_open(path, framework="pt") as file:
                 return use(file)
         except FileNotFoundError:
@@ -77,7 +79,7 @@ class TensorFiles:
 def read_json(path: Path) -> Mapping[str, Any]:
     """A JSON object; `DataError` when it is missing or damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except FileNotFoundError:
         raise DataError(f"{path} is missing; is {path.parent} a model in Hugging Face's layout?") from None
     except OSError as failure:

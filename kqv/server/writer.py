@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kqv.errors import Error
-from kqv.interchange.chat_template import ChatTemplate, chat_template_of
+from kqv.interchange.chat_template import ChatTemplate
+from kqv.interchange.chat_template_files import chat_template_of
 from kqv.server.engine import Engine
 from kqv.server.jobs import Asked
 from kqv.server.metrics import Metrics

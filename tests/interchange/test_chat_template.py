@@ -6,11 +6,18 @@ import json
 from pathlib import Path
 
 import pytest
+from gguf import GGUFReader
+from small_models import SIZES, stirred
 from tokenizers import AddedToken
 
 from kqv.data.text.byte_pairs import BytePairs, train_byte_pairs
 from kqv.errors import DataError, Error
-from kqv.interchange.chat_template import ChatTemplate, chat_template_of
+from kqv.interchange import gguf, hugging_face
+from kqv.interchange.chat_template import ChatTemplate
+from kqv.interchange.chat_template_files import chat_template_of
+from kqv.models.architecture import Architecture
+from kqv.models.families import LLAMA
+from kqv.models.gpt import GPT
 
 TEMPLATE = "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.role }}:{{ m.content | trim }}<|im_end|>{% endfor %}"
 SPECIAL = ["<|im_start|>", "<|im_end|>", "<s>"]
@@ -77,3 +84,48 @@ def test_where_a_folder_has_it(tmp_path: Path) -> None:
     )
     (tmp_path / "chat_template.jinja").write_text("D", encoding="utf-8")
     assert written(chat_template="A") == ChatTemplate("D")
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer: BytePairs) -> GPT:
+    return stirred(GPT(tokenizer.size, Architecture(**{**LLAMA.parts, **SIZES, "context": 256})))  # type: ignore[no-any-return]
+
+
+def test_it_goes_along_into_a_gguf_file_and_out_of_it(model: GPT, tokenizer: BytePairs, tmp_path: Path) -> None:
+    given = ChatTemplate(TEMPLATE, "<s>", "<|im_end|>")
+    gguf.write(model, tokenizer, tmp_path / "chat.gguf", template=given)
+    assert chat_template_of(tmp_path / "chat.gguf") == given
+    assert GGUFReader(tmp_path / "chat.gguf").fields["tokenizer.chat_template"].contents() == TEMPLATE
+    again, its_tokenizer = gguf.read(tmp_path / "chat.gguf")
+    files = hugging_face.write(again, its_tokenizer, tmp_path / "folder", chat_template_of(tmp_path / "chat.gguf"))
+    assert "chat_template.jinja" in files
+    assert chat_template_of(tmp_path / "folder") == given
+    hugging_face.write(model, tokenizer, tmp_path / "plain")
+    assert chat_template_of(tmp_path / "plain") is None
+    unknown = ChatTemplate(TEMPLATE, "<nobody>", "")
+    gguf.write(model, tokenizer, tmp_path / "unknown.gguf", template=unknown)
+    found = chat_template_of(tmp_path / "unknown.gguf")
+    assert found is not None
+    assert found.source == TEMPLATE
+
+
+def test_transformers_reads_it_from_the_folder(model: GPT, tokenizer: BytePairs, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    template = ChatTemplate(TEMPLATE, "<s>", "<|im_end|>")
+    hugging_face.write(model, tokenizer, tmp_path / "folder", template)
+    words = transformers.AutoTokenizer.from_pretrained(tmp_path / "folder")
+    found = words.apply_chat_template(told("hello"), return_dict=False)
+    assert list(found) == template.ids(told("hello"), tokenizer)
+    assert (words.bos_token, words.eos_token) == ("<s>", "<|im_end|>")
+
+
+def test_llama_cpp_reads_the_same_conversation(model: GPT, tokenizer: BytePairs, tmp_path: Path) -> None:
+    llama_cpp = pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed (.ci/run builds it)")
+    template = ChatTemplate(TEMPLATE, "<s>", "<|im_end|>")
+    gguf.write(model, tokenizer, tmp_path / "chat.gguf", template=template)
+    llama = llama_cpp.Llama(str(tmp_path / "chat.gguf"), n_ctx=256, n_threads=1, verbose=False)
+    assert llama.metadata["tokenizer.chat_template"] == TEMPLATE
+    llama.create_chat_completion(told("hello", "hello, user"), temperature=0.0, max_tokens=1)
+    ids = template.ids(told("hello", "hello, user"), tokenizer)
+    assert llama.input_ids[: len(ids)].tolist() == ids
+    llama.close()

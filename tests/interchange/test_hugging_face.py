@@ -117,7 +117,7 @@ def test_rows_past_the_last_token_are_padding(tmp_path: Path) -> None:
         ({"hidden_size": "left out"}, "hidden_size is None, but a whole number"),
         ({"num_hidden_layers": "two"}, "num_hidden_layers is 'two'"),
         ({"num_key_value_heads": 3}, "4 heads cannot share 3 heads of keys"),
-        ({"rms_norm_eps": "small"}, "config.json is damaged"),
+        ({"rms_norm_eps": "small"}, "config.json: rms_norm_eps is 'small', but a number above 0 was expected"),
         ({"intermediate_size": 64}, r"has shape \[40, 24\], but its config.json asks for \[64, 24\]"),
         ({"num_hidden_layers": 3}, "lacks the tensor layers.2.input_layernorm.weight"),
         ({"num_hidden_layers": 1}, "has a tensor layers.1.*does not speak of"),

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 from serving import Served, Small, begin
+from sockets import connected, sent
 
 LONG = {"prompt": "Once", "max_tokens": 10_000, "temperature": 2}
 SEEDS = 50
@@ -31,20 +31,6 @@ def long(address: str) -> dict[str, object]:
     raise AssertionError(f"none of {SEEDS} texts is long")
 
 
-def sent(address: str, data: bytes, wait: float = 10.0) -> bytes:
-    """What comes back when these bytes are sent."""
-    place = urlsplit(address)
-    with socket.create_connection((place.hostname, place.port), timeout=wait) as connection:
-        answer = b""
-        try:
-            connection.sendall(data)
-            while part := connection.recv(65536):
-                answer += part
-        except (OSError, TimeoutError):
-            pass
-        return answer
-
-
 def posted(path: str, body: bytes, *lines: str, host: str = "localhost") -> bytes:
     """A request as it goes over the wire."""
     head = [f"POST {path} HTTP/1.1", f"Host: {host}", "Connection: close", *lines]
@@ -53,8 +39,7 @@ def posted(path: str, body: bytes, *lines: str, host: str = "localhost") -> byte
 
 def opened(address: str, content: dict[str, object]) -> socket.socket:
     """A connection on which something was asked."""
-    place = urlsplit(address)
-    connection = socket.create_connection((place.hostname, place.port), timeout=20)
+    connection = connected(address, 20)
     connection.sendall(posted("/v1/completions", json.dumps(content).encode()))
     return connection
 
@@ -173,10 +158,9 @@ def test_slow_readers_hold_nobody_up(unharmed: Served) -> None:
 
 
 def test_many_idle_connections(unharmed: Served) -> None:
-    place = urlsplit(unharmed.address)
     with ExitStack() as stack:
         for _ in range(300):
-            stack.enter_context(socket.create_connection((place.hostname, place.port), timeout=5))
+            stack.enter_context(connected(unharmed.address))
         seeded(unharmed)
 
 
