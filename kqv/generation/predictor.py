@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 
 from kqv.errors import DimensionError, Error
+from kqv.generation.fast_step import FastStep
+from kqv.generation.obstacles import obstacle_in
+from kqv.generation.weights import checked_weights
 from kqv.models.cache import Cache
 from kqv.models.gpt import GPT
 from kqv.models.modes import in_evaluation_mode
@@ -88,22 +91,52 @@ class Recomputing:
 
 
 class Cached(Recomputing):
-    """Keeps keys and values of what it has read, so that a token costs the computation of one position."""
+    """Keeps keys and values of what it has read, so that a token costs the computation of one position.
 
-    def __init__(self, model: GPT) -> None:
+    A token after the first is computed by the fast step where the model has the usual parts and nobody looks inside
+    (`kqv.generation.obstacles`). That reads its matrices as `weights` says, one of `kqv.generation.weights`; texts that
+    are begun, and what is recorded, are read with the model's own. The model may be trained further between two texts.
+    Raises `Error` for weights that do not exist, and for others than float32 where the model has an obstacle.
+    """
+
+    def __init__(self, model: GPT, weights: str = "float32") -> None:
         super().__init__(model)
+        self.weights = checked_weights(weights)
         self._cache: Cache | None = None
+        self._step: FastStep | None = None
+        self._state: list[tuple[int, int]] = []
+        self._may_have_changed = True
+        obstacle = None if weights == "float32" else obstacle_in(model)
+        if obstacle is not None:
+            raise Error(f"{weights} weights are for models of usual parts, and this one has {obstacle}; use float32")
 
     def _begin(self) -> Tensor:
         if self._cache is None or self._cache.batch != len(self._window):
             self._cache = self.model.new_cache(len(self._window))
         self._cache.clear()
+        self._may_have_changed = True
         return self._last_logits(self._window, self._cache)
 
     def _extend(self) -> Tensor:
-        return self._last_logits(self._window[:, -1:], self._cache)
+        if self._may_have_changed:
+            self._renew()
+        if self._step is None or self._cache is None or recording() or torch.is_autocast_enabled("cpu"):
+            return self._last_logits(self._window[:, -1:], self._cache)
+        return self._step(self._window[:, -1], self._cache).clone()
+
+    def _renew(self) -> None:
+        """A fast step of the model as it is now; none where there is an obstacle."""
+        self._may_have_changed = False
+        state = [(parameter.data_ptr(), parameter._version) for parameter in self.model.parameters()]
+        if obstacle_in(self.model) is not None:
+            self._step = None
+        elif self._step is None or state != self._state:
+            self._step, self._state = FastStep(self.model, self.weights), state
 
 
-def predictor_of(model: GPT) -> Recomputing:
-    """What writes with a model: with a key-value cache, unless its positions see later ones, which none can keep."""
-    return Recomputing(model) if model.sees_later else Cached(model)
+def predictor_of(model: GPT, weights: str = "float32") -> Recomputing:
+    """What writes with a model: with a key-value cache, unless its positions see later ones, which none can keep; and
+    with such weights. Raises `Error` as `Cached`."""
+    if not model.sees_later or weights != "float32":
+        return Cached(model, weights)
+    return Recomputing(model)

@@ -33,10 +33,10 @@ class BlockCache:
         before, self.length = self.length, self.length + keys.shape[-2]
         with unseen():
             self._make_room(before)
-            self.keys[:, :, before : self.length] = keys
-            self.values[:, :, before : self.length] = values
+            self.keys.narrow(2, before, keys.shape[-2]).copy_(keys)  # one call, where a slice of axis 2 takes three
+            self.values.narrow(2, before, keys.shape[-2]).copy_(values)
             if not recording():
-                return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+                return self.keys.narrow(2, 0, self.length), self.values.narrow(2, 0, self.length)
             earlier = self.keys[:, :, :before].clone(), self.values[:, :, :before].clone()
         return torch.cat((earlier[0], keys), -2), torch.cat((earlier[1], values), -2)
 

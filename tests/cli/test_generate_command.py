@@ -60,6 +60,22 @@ def test_of_a_long_prompt_the_end_is_read_and_that_is_said(kqv: Kqv, run: Path) 
     assert written.out.removeprefix(prompt) == short.out.removeprefix(prompt[-CONTEXT:])
 
 
+def test_weights_can_be_kept_in_a_smaller_type(kqv: Kqv, run: Path) -> None:
+    words = ["generate", run, "--prompt", "12", "--tokens", "8", "--seed", "3", "--json"]
+    own, given = kqv(*words).json, kqv(*words, "--weights", "float32").json
+    assert own == given
+    for weights in ("float16", "bfloat16", "int8"):
+        (sample,) = kqv(*words, "--weights", weights).json["samples"]
+        first, expected = sample["tokens"][1]["candidates"][0], own["samples"][0]["tokens"][1]["candidates"][0]
+        assert first["probability"] == pytest.approx(expected["probability"], abs=0.05)
+    refused = kqv("generate", run, "--prompt", "12", "--weights", "int9")
+    assert refused.status != 0
+    assert "there are no weights 'int9'; choose one of: float32, float16, bfloat16, int8" in " ".join(
+        refused.err.split()
+    )
+    assert refused.out == ""
+
+
 def test_the_best_weights_are_used_where_they_are_asked_for(kqv: Kqv, run: Path) -> None:
     weights, header = read_tensors(run / "model.safetensors")
     torch.manual_seed(5)

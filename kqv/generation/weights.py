@@ -1,0 +1,136 @@
+"""Weights as the fast step keeps them: a matrix in the type and layout in which it is read fastest for a few rows.
+
+One token at a time, a matrix is read from memory for a single vector: how long that takes is how many bytes it has.
+`float32` are the model's own numbers. `float16` and `bfloat16` have half as many bytes, `int8` a quarter: a whole
+number from −127 to 127 for each weight and a scale for each row. What the kernels of PyTorch do with them differs:
+16 bits are read into float32 and multiplied there; with `int8` and fbgemm (x86) the vector is rounded too, to 256
+steps between its smallest and its largest number.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from kqv.errors import Error
+
+Weights = Literal["float32", "float16", "bfloat16", "int8"]
+
+Matrix = Callable[[Tensor], Tensor]
+"""x·Wᵀ + b for x `[text, in]`."""
+
+LARGEST = 65_504
+"""The largest number in float16."""
+
+WIDE = 1.5
+"""A matrix with so many times as many rows as columns is read faster column by column, by MKL and for one vector: 1.2
+to 1.9 times as fast."""
+
+
+def checked_weights(name: str) -> Weights:
+    """The name of a type. Raises `Error` that lists them for one that does not exist."""
+    if name not in get_args(Weights):
+        raise Error(f"there are no weights {name!r}; choose one of: {', '.join(get_args(Weights))}")
+    return name  # type: ignore[return-value]
+
+
+def matrix_of(weights: Weights, weight: Tensor, bias: Tensor | None) -> Matrix:
+    """A linear map by weight `[out, in]` and bias `[out]`, kept as `weights` says. Raises `Error` where this build of
+    PyTorch has no kernel for it."""
+    weight, bias = weight.detach(), None if bias is None else bias.detach()
+    made: Matrix = MAKERS[weights](weight, bias)
+    return made
+
+
+def as_given(weight: Tensor, bias: Tensor | None) -> Matrix:
+    """The matrix itself, without a copy."""
+    weight, bias = weight.detach(), None if bias is None else bias.detach()
+    return lambda x: linear(x, weight, bias)
+
+
+def _float32(weight: Tensor, bias: Tensor | None) -> Matrix:
+    has_mkl: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+    if not has_mkl or len(weight) < WIDE * weight.shape[1]:
+        return as_given(weight, bias)
+    columns = weight.T.contiguous()
+    if bias is None:
+        return lambda x: torch.mm(x, columns)
+    return lambda x: torch.addmm(bias, x, columns)
+
+
+def _float16(weight: Tensor, bias: Tensor | None) -> Matrix:
+    largest = float(weight.abs().max())
+    if largest > LARGEST:
+        raise Error(f"float16 holds numbers up to {LARGEST:,}, and a weight has size {largest:,.0f}; use bfloat16")
+    if not _has_fbgemm():
+        return _in_type(weight, bias, torch.float16)
+    packed = torch.ops.quantized.linear_prepack_fp16(weight.contiguous(), bias)
+    return lambda x: torch.ops.quantized.linear_dynamic_fp16(x, packed)
+
+
+def _bfloat16(weight: Tensor, bias: Tensor | None) -> Matrix:
+    """With fbgemm rounded to bfloat16 and kept as float16, which has more digits and goes down to 6e-8: its kernel is
+    twice as fast as that for bfloat16, and leaves the vector as it is."""
+    if not _has_fbgemm() or float(weight.abs().max()) > LARGEST:
+        return _in_type(weight, bias, torch.bfloat16)
+    return _float16(weight.bfloat16().float(), bias)
+
+
+def _in_type(weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Matrix:
+    """Vector and matrix both in this type."""
+    small, its_bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+    return lambda x: linear(x.to(dtype), small, its_bias).float()
+
+
+def _int8(weight: Tensor, bias: Tensor | None) -> Matrix:
+    numbers, scales = rounded(weight)
+    if _has_fbgemm():
+        return _fbgemm_int8(numbers, scales, bias)
+    few = scales.bfloat16()
+
+    def product(x: Tensor) -> Tensor:
+        found = torch._weight_int8pack_mm(x.bfloat16(), numbers, few).float()
+        return found if bias is None else found.add_(bias)
+
+    return product
+
+
+def _fbgemm_int8(numbers: Tensor, scales: Tensor, bias: Tensor | None) -> Matrix:
+    zeros = torch.zeros(len(numbers), dtype=torch.int64)
+    with warnings.catch_warnings():  # tensors of this kind are on their way out of PyTorch; the kernel takes no other
+        warnings.simplefilter("ignore")
+        tensor = torch._make_per_channel_quantized_tensor(numbers, scales.double(), zeros, 0)
+    packed = torch.ops.quantized.linear_prepack(tensor, None)
+    narrow = not torch.cpu._is_vnni_supported()  # without those instructions sums of 8-bit products can overflow
+
+    def product(x: Tensor) -> Tensor:
+        if len(x) == 1:
+            found = torch.ops.quantized.linear_dynamic(x, packed, narrow)
+        else:  # one range is for all rows, so each is brought to the same size first
+            sizes = x.abs().amax(1, keepdim=True).clamp_min_(1e-30)
+            found = torch.ops.quantized.linear_dynamic(x / sizes, packed, narrow).mul_(sizes)
+        return found if bias is None else found.add_(bias)  # type: ignore[no-any-return]
+
+    return product
+
+
+def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Whole numbers `[out, in]` from −127 to 127 and a scale for each row, `[out]`: their product is the weight, to
+    half a scale."""
+    scales = (weight.abs().amax(1) / 127).clamp_min_(1e-30)
+    return (weight / scales.unsqueeze(1)).round_().to(torch.int8), scales
+
+
+def _has_fbgemm() -> bool:
+    return torch.backends.quantized.engine in ("x86", "fbgemm")
+
+
+MAKERS: dict[str, Callable[[Tensor, Tensor | None], Any]] = {
+    "float32": _float32, "float16": _float16, "bfloat16": _bfloat16, "int8": _int8,
+}  # fmt: skip
+"""What keeps a matrix, by the name of its type."""
