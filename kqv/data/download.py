@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from kqv.data.registry import File, Source
 from kqv.errors import DataError
@@ -30,6 +30,8 @@ class Bar(Protocol):
     def close(self) -> None:
         """The download has ended."""
 
+
+BESIDE = 64 << 20  # bytes that an archive may have beside the file
 
 Progress = Callable[[Source, File], Bar]
 
@@ -58,6 +60,11 @@ def extract(content: bytes, file: File) -> bytes:
             raise zipfile.BadZipFile(f"it has no {file.name}")
         with archive.open(member) as opened:
             return opened.read(file.size + 1)
+
+
+def most_of(file: File) -> int:
+    """How many bytes are read of what should be `file`: its size, and what compression and an archive may add."""
+    return file.size + BESIDE
 
 
 def download(source: Source, file: File, folder: Path, progress: Progress | None = None) -> Path:
@@ -102,8 +109,9 @@ def _try(address: str, file: File, folder: Path, bar: Bar | None) -> str:
     receive = pooch.HTTPDownloader(progressbar=bar or False, chunk_size=65_536, timeout=SECONDS_WITHOUT_AN_ANSWER)
 
     def receive_and_unpack(url: str, output: str, _: object) -> None:
-        receive(url, output, None)
         path = Path(output)
+        with path.open("wb") as received:
+            receive(url, _Limited(received, most_of(file)), None)
         path.write_bytes(unpack(extract(path.read_bytes(), file), file.size))
 
     pooch.get_logger().setLevel("WARNING")  # else it writes a line to standard error for each file
@@ -111,10 +119,32 @@ def _try(address: str, file: File, folder: Path, bar: Bar | None) -> str:
         pooch.retrieve(address, f"sha256:{file.sha256}", fname=file.name, path=folder, downloader=receive_and_unpack)
     except requests.RequestException as error:
         return _reason(error)
+    except _TooLongError:
+        return f"it gives more than the {file.size:,} bytes of the file, so it was stopped"
     except (ValueError, zlib.error, zipfile.BadZipFile, EOFError, RuntimeError):
         # pooch raises ValueError when the checksum is another one; zipfile the last two for archives it cannot unpack.
         return "what it gives is not the expected file (another checksum)"
     return ""
+
+
+class _TooLongError(Exception):
+    """More came than the file has."""
+
+
+class _Limited:
+    """A file to write to, up to so many bytes: a server may send without end, and say no length before."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self.file, self.left = file, most
+
+    def write(self, content: bytes) -> int:
+        self.left -= len(content)
+        if self.left < 0:
+            raise _TooLongError
+        return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 def _reason(error: Exception) -> str:

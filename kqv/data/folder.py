@@ -17,6 +17,7 @@ from kqv.data.idx import Bytes, Labels
 from kqv.data.pictures import prepare_picture
 from kqv.data.split import by_hash
 from kqv.errors import DataError
+from kqv.files import require_text
 
 SPLIT_NAMES = {
     "train": "train",
@@ -121,6 +122,8 @@ def _pictures_by_class(folder: Path) -> dict[str, list[Path]]:
     subfolders = sorted(_subfolders(folder), key=_natural_order)
     if not subfolders:
         raise DataError(_without_classes(folder))
+    for path in subfolders:
+        require_text(path)
     by_class = {path.name: _files(path) for path in subfolders}
     empty = [name for name, files in by_class.items() if not files]
     if len(empty) == len(by_class):

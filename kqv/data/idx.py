@@ -19,6 +19,7 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 Labels: TypeAlias = npt.NDArray[np.int64]
 
 UNSIGNED_BYTES = 8
+MOST_DIMENSIONS = 32  # what NumPy has
 
 
 def read_idx(content: bytes, name: str) -> Bytes:
@@ -36,6 +37,8 @@ def read_idx(content: bytes, name: str) -> Bytes:
             " the number of dimensions (01 for labels, 03 for pictures)"
         )
     dimensions = content[3]
+    if dimensions > MOST_DIMENSIONS:
+        raise DataError(f"{name} has {dimensions} dimensions, but at most {MOST_DIMENSIONS} were expected; is it IDX?")
     start = 4 + 4 * dimensions
     if len(content) < start:
         raise DataError(f"{name} is truncated: its header has {start} bytes, found {len(content)}")

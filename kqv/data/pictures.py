@@ -19,6 +19,7 @@ import numpy.typing as npt
 from kqv.data.box import SMALL, box_of, centred, counted, in_box, thickened
 from kqv.data.ink import Grey, Ink, Strength, background_of, darker_side, difference, ink_of, is_dark_on_light
 from kqv.errors import DataError
+from kqv.files.reading import read_bytes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -74,7 +75,7 @@ def read_picture(source: str | Path | bytes, name: str) -> Grey:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        content = source if isinstance(source, bytes) else Path(source).read_bytes()
+        content = source if isinstance(source, bytes) else read_bytes(source)
     except OSError as error:
         raise DataError(f"{name} cannot be read: {error.strerror or error}") from error
     try:

@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kqv.data.download import Bar, Progress, download, unpack
+from kqv.data.download import Bar, Progress, download, most_of, unpack
 from kqv.data.registry import SOURCES, File, Source
 from kqv.errors import DataError
+from kqv.files.reading import read_bytes
 
 __all__ = [
     "SOURCES",
@@ -164,7 +165,7 @@ def _is_in_cache(path: Path) -> bool:
 def _load(path: Path, file: File) -> tuple[bytes, str]:
     """The uncompressed content of `path`, and what is wrong with it: an empty string if it is `file`."""
     try:
-        content = unpack(path.read_bytes(), file.size)
+        content = unpack(read_bytes(path, most_of(file)), file.size)
     except OSError as error:
         return b"", f"it cannot be read ({error.strerror or error})"
     except zlib.error as error:

@@ -40,8 +40,18 @@ def reason(failure: OSError) -> str:
     return _REASONS.get(failure.errno or 0, (failure.strerror or str(failure)).lower())
 
 
+def require_text(name: str | Path) -> None:
+    """Raise `Error` for a name that is no UTF-8: no JSON has it, and libraries do not find it."""
+    try:
+        str(name).encode("utf-8")
+    except UnicodeEncodeError:
+        shown = str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+        raise Error(f"the name {shown} is not text in UTF-8; rename it, or choose another one") from None
+
+
 def make_folder(path: Path) -> None:
-    """Make a folder with its parents; raise `Error` in one line when it cannot be made."""
+    """Make a folder with its parents; raise `Error` in one line when it cannot be made, and as `require_text`."""
+    require_text(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -98,6 +108,16 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def require_writable(path: Path) -> None:
+    """Raise `Error` in one line where no file can be written at a path, so that nobody computes for nothing."""
+    try:
+        handle, temporary = new_file(path)
+        os.close(handle)
+        os.unlink(temporary)  # noqa: PTH108 - it is text
+    except OSError as failure:
+        raise Error(f"cannot write {path}: {reason(failure)}") from None
 
 
 def write_text(path: Path, text: str) -> None:

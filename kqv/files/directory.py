@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from typing import BinaryIO
 
 from kqv.errors import Error
 from kqv.files import WriteError, reason, replaced
+from kqv.files.reading import open_regular
 from kqv.files.temporary import remove_leftovers
 
 try:
@@ -114,13 +116,20 @@ class Directory:
 
     def read(self, name: str) -> bytes | None:
         """What stands in a file; None where there is none. `Error` where it cannot be read."""
+        with self.opened(name) as file:
+            return None if isinstance(file, io.BytesIO) else file.read()
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:
+        """A file to read from, an empty one where there is none. `Error` where it cannot be read."""
         try:
-            with os.fdopen(os.open(self._at(name), os.O_RDONLY, dir_fd=self.handle), "rb") as file:
-                return file.read()
+            file: BinaryIO = open_regular(self._at(name), self.handle)
         except FileNotFoundError:
-            return None
+            file = io.BytesIO()
         except OSError as failure:
             raise Error(f"{self.path / name} cannot be read: {reason(failure)}") from None
+        with file:
+            yield file
 
     def names(self) -> list[str]:
         """The names of what is in it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,23 +37,28 @@ def written_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def written_file(path: Path) -> Iterator[Path]:
+def written_file(path: Path, beside: Sequence[str] = ()) -> Iterator[Path]:
     """Give a path where a library can write a file; when the `with` ends well, it takes the path's place in one step.
 
+    `beside`: names of files that may be written next to it; those that are appear before it does.
     Raises `Error` in one line where something stands there, and where the disk refuses.
     """
     if path.is_dir():
         raise Error(f"{path} is a folder; choose the name of a new file")
-    if os.path.lexists(path):
-        raise Error(f"there is a file {path} already; choose the name of a new one")
+    for taken in (path, *(path.with_name(name) for name in beside)):
+        if os.path.lexists(taken):
+            raise Error(f"there is a file {taken} already; choose the name of a new one")
     make_folder(path.parent)
     try:
         remove_leftovers(path.parent, path.name)
         with new_folder(path.parent, path.name) as temporary:
             part = temporary / path.name
             yield part
-            with part.open("rb+") as file:
-                os.fsync(file)  # the data must be on disk before the name points at it
-            part.replace(path)
+            others = [temporary / name for name in beside if (temporary / name).exists()]
+            for written in (*others, part):
+                with written.open("rb+") as file:
+                    os.fsync(file)  # the data must be on disk before the name points at it
+            for written in (*others, part):
+                written.replace(path.with_name(written.name))
     except OSError as failure:
         raise Error(f"cannot write {path}: {reason(failure)}") from None

@@ -16,7 +16,9 @@ def describe_run(run: Run) -> dict[str, Any]:
     row: dict[str, Any] = {"run": str(run.path), "step": 0, "seconds": 0.0}
     try:
         recipe = run.recipe
-        measured = run.metrics()
+        measured: dict[str, Any] = {}
+        for line in run.each_measurement():
+            measured |= {key: line[key] for key in _MEASURED if key in line}
     except Error as failure:
         return row | {"state": "damaged", "problem": str(failure)}
     row |= {
@@ -25,8 +27,7 @@ def describe_run(run: Run) -> dict[str, Any]:
         "data": recipe.data.name,
         "steps": recipe.training.steps or 0,
     }
-    for line in measured:
-        row |= {key: line[key] for key in _MEASURED if isinstance(line.get(key), int | float)}
+    row |= measured
     try:
         standing = standing_of(run)
     except RunError as failure:

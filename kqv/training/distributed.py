@@ -148,6 +148,14 @@ def shards_of(model: nn.Module) -> list[Any]:
     return [module for module in model.modules() if isinstance(module, FSDPModule)]
 
 
+def _environment(name: str, usual: int) -> int:
+    """A number that torchrun puts into the environment; `Error` for anything else that stands there."""
+    text = os.environ.get(name, "").strip() or str(usual)
+    if not text.isdecimal():
+        raise Error(f"{name} is {text!r}, but a number as torchrun sets it was expected; unset it to train alone")
+    return int(text)
+
+
 @contextmanager
 def joined(device: torch.device, shards: bool = False) -> Iterator[Group]:
     """The group that torchrun started, each process on its own GPU where they compute on GPUs; without torchrun, alone.
@@ -155,8 +163,8 @@ def joined(device: torch.device, shards: bool = False) -> Iterator[Group]:
     Raises `Error` when there are more processes than GPUs, and where a process alone is to share the model's
     parameters with others.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    size = _environment("WORLD_SIZE", 1)
+    if size <= 1:
         if shards:
             raise Error("--shard splits a model over several processes; start them with torchrun --nproc-per-node 2")
         yield Group(device=device)
@@ -164,12 +172,12 @@ def joined(device: torch.device, shards: bool = False) -> Iterator[Group]:
     if device.type == "mps":
         raise Error("several processes cannot share Apple's GPU; choose --device cpu, or start kqv without torchrun")
     if device.type == "cuda":
-        local, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        local, there = _environment("LOCAL_RANK", 0), torch.cuda.device_count()
         if local >= there:
             raise Error(f"there are more processes than GPUs ({there}); give torchrun --nproc-per-node {there}")
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    yield Group(int(os.environ["RANK"]), size, device, shards)
+    yield Group(_environment("RANK", 0), size, device, shards)
     dist.barrier()  # nobody leaves while another still needs an answer
     # The group is not taken down: its threads sometimes abort the process that does. The command line leaves without.

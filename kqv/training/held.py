@@ -13,7 +13,7 @@ from kqv.files.directory import Directory, LockedError
 from kqv.files.temporary import new_file
 from kqv.tensors import Tensors, write_tensors
 from kqv.training.checkpoint import Checkpoint
-from kqv.training.lines import Line, measurement, sample, written
+from kqv.training.lines import Line, measurement, records, sample, written
 from kqv.training.run import BEST, CHECKPOINT, CONFIG, MADE, METRICS, MODEL, SAMPLES, TEACHER, UNFINISHED, Config, Run
 
 LOOKING = (0.005, 0.02, 0.05)
@@ -97,10 +97,10 @@ class HeldRun:
             file.write(content)
 
     def _cut(self, name: str, step: int, of: Callable[[str], Line | None]) -> None:
-        text = (self.directory.read(name) or b"").decode("utf-8", errors="replace")
-        records = [record for line in text.splitlines() if (record := of(line)) is not None]
-        kept = [record for record in records if record["step"] <= step]
-        self._write(name, "".join(map(written, kept)).encode("utf-8"))
+        with self.directory.opened(name) as before, self.directory.replaced(name) as file:
+            for record in records(before, of):
+                if record["step"] <= step:
+                    file.write(written(record).encode("utf-8"))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from kqv.errors import Error, RunError
+from kqv.fitting import fitting
 from kqv.sharded import whole
 from kqv.tensors import Tensors, digest, weights_of
 from kqv.training.budget import steps_within
@@ -25,6 +26,9 @@ from kqv.training.optimizers import Optimizer, optimizer_named
 from kqv.training.plans import Recipe, TrainingPlan
 from kqv.training.run import Config, DataFacts, Lengthened, Run
 from kqv.training.task import Estimating
+
+PREPARED = 1 << 28
+"""Numbers that the data of a training may take at once while it is prepared, beside the model's."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ def resume(
     recipe = config.recipe
     if group.device.type == "cpu":
         torch.set_num_threads(config.threads)  # sums are split as before
-    prepared = prepare(recipe)
+    with fitting(checkpoint.model, str(run.checkpoint_file), run.config_file, spare=PREPARED):
+        prepared = prepare(recipe)
     if prepared.facts.sha256 != config.data.sha256:
         raise RunError(
             f"the data {prepared.facts.name!r} is not what {run.path} was trained on; put the old data back, say with "

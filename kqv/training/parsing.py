@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from kqv.errors import ADVICE, RunError
 from kqv.files import parsed_json, reason
+from kqv.files.reading import read_text
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -32,7 +33,7 @@ def parsed(kind: type[Kind], content: Any, origin: Path) -> Kind:
 def read_json(path: Path) -> dict[str, Any]:
     """A file with one JSON object; `RunError` when it is missing, unreadable or something else."""
     try:
-        content = parsed_json(path.read_text(encoding="utf-8"))
+        content = parsed_json(read_text(path))
     except FileNotFoundError:
         raise RunError(f"{path} is missing, so the run is damaged: {ADVICE}") from None
     except OSError as failure:

@@ -18,23 +18,25 @@ named. What is written here is written by `kqv.training.held`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import PositiveInt, SerializeAsAny, field_validator
+from pydantic import Field, PositiveInt, SerializeAsAny, field_validator
 
 from kqv.errors import ADVICE, Error, RunError, with_article
 from kqv.files import make_folder, reason
 from kqv.files.directory import Directory, LockedError
+from kqv.files.reading import open_regular
 from kqv.files.temporary import is_temporary
-from kqv.training.lines import Line, measurement, sample
+from kqv.training.lines import Line, measurement, records, sample
 from kqv.training.parsing import parsed, read_json
 from kqv.training.plans import AnyRecipe, Plan, Recipe
 from kqv.viewed import Viewed
 
+MOST_THREADS = 1024  # more than a machine has, and the system gives a process no more
 FORMAT = 2  # 1 had no checksums
 CONFIG, CLASSES, TOKENIZER, SOURCE_TOKENIZER, TEACHER, MODEL, BEST, CHECKPOINT, METRICS, SAMPLES = (
     "config.json", "classes.json", "tokenizer.json", "source-tokenizer.json", "teacher.txt", "model.safetensors",
@@ -79,7 +81,7 @@ class Config(Plan):
     recipe: SerializeAsAny[Recipe]
     versions: dict[str, str]
     device: str
-    threads: PositiveInt
+    threads: PositiveInt = Field(le=MOST_THREADS)
     processes: PositiveInt = 1
     data: DataFacts
     weights_from: str | None = None
@@ -142,6 +144,11 @@ class Run(Viewed):
         return parsed(Config, content, path)
 
     @property
+    def config_file(self) -> Path:
+        """What it was trained with."""
+        return self.path / CONFIG
+
+    @property
     def identity(self) -> str | None:
         """What each of the run's files is to say of itself; see `Config`."""
         return self.config.identity
@@ -201,20 +208,24 @@ class Run(Viewed):
 
     def metrics(self) -> list[dict[str, Any]]:
         """All measurements in order; a line that was cut off by a kill is passed over."""
+        return list(self.each_measurement())
+
+    def each_measurement(self) -> Iterator[dict[str, Any]]:
+        """`metrics`, one after the other: a long training has more than fit into memory at once."""
         return self._lines(METRICS, measurement)
 
     def samples(self) -> list[dict[str, Any]]:
         """What the model wrote at evaluations, in order: `step` and `text`."""
-        return self._lines(SAMPLES, sample)
+        return list(self._lines(SAMPLES, sample))
 
-    def _lines(self, name: str, of: Callable[[str], Line | None]) -> list[Line]:
+    def _lines(self, name: str, of: Callable[[str], Line | None]) -> Iterator[Line]:
         try:
-            text = (self.path / name).read_text(encoding="utf-8", errors="replace")
+            with open_regular(self.path / name) as file:
+                yield from records(file, of)
         except FileNotFoundError:
-            return []
+            return
         except OSError as failure:
             raise RunError(f"{self.path / name} cannot be read: {reason(failure)}") from None
-        return [record for line in text.splitlines() if (record := of(line)) is not None]
 
     @property
     def is_training(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from kqv.errors import Error
 from kqv.files import make_folder, reason, write_text
+from kqv.files.reading import read_bytes
 from kqv.workshop import progress
 from kqv.workshop.catalogue import exercise
 from kqv.workshop.checking import check, require_file
@@ -58,7 +59,7 @@ def read(name: str, folder: Path) -> tuple[str, str]:
     """What the learner's file has, and its SHA-256; the template and `""` where there is none yet."""
     path = file_of(folder, name)
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
         return content.decode("utf-8-sig"), hashlib.sha256(content).hexdigest()
     except FileNotFoundError:
         return template(exercise(name), option(folder)), ""

@@ -11,12 +11,13 @@ from typing import Any
 
 from kqv.errors import Error
 from kqv.files import reason
+from kqv.files.reading import read_bytes
 from kqv.workshop.catalogue import exercise, names
 from kqv.workshop.diagnosis import judge
 from kqv.workshop.exceptions import location_of
 from kqv.workshop.exercise import Exercise, Function
 from kqv.workshop.findings import Finding, Report, Verdict
-from kqv.workshop.process import Ended, Limits, run
+from kqv.workshop.process import MALFORMED, Ended, Limits, run
 
 WORKER = "kqv.workshop.worker"
 
@@ -29,13 +30,17 @@ def check(name: str, file: Path, limits: Limits | None = None) -> Report:
     chosen = exercise(name)
     require_file(name, file)
     request = {"do": "check", "exercise": chosen.name, "file": str(file.resolve())}
-    return report(chosen, run([WORKER], file.parent, limits or Limits(), request), file)
+    ended = run([WORKER], file.parent, limits or Limits(), request)
+    try:
+        return report(chosen, ended, file)
+    except (LookupError, TypeError, ValueError, AttributeError):  # events that no worker sends
+        return Report(chosen.name, (), ended.printed, Finding("stopped", MALFORMED))
 
 
 def require_file(name: str, file: Path) -> str:
     """The SHA-256 of the learner's file; `Error` where there is none."""
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return hashlib.sha256(read_bytes(file)).hexdigest()
     except FileNotFoundError:
         raise Error(f"there is no {file} yet; start with: kqv rebuild {name}") from None
     except OSError as failure:

@@ -74,7 +74,7 @@ def _finding_of(function: Function, case: Case, outcome: Outcome, expected: Any)
     except Differs as differs:
         return replace(differs.finding, details=(*differs.finding.details, tried))
     if outcome["changed"]:
-        names = " and ".join(outcome["changed"])
+        names = ", ".join(outcome["changed"])
         return Finding(
             "changed", f"{function.name} is right, but it changed its own input {names}",
             (f"Whoever called it still needs {names} as it was: w -= … and w[i] = … change the caller's array.", tried),

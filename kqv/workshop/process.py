@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from kqv.errors import Error
+from kqv.files.reading import read_bytes
+from kqv.workshop.survivors import MARK, new_mark, stop
 
 MIB = 2**20
 WHERE = getattr(signal, "SIGUSR1", None)
@@ -29,10 +31,14 @@ WHERE = getattr(signal, "SIGUSR1", None)
 _HAS_PROC = Path("/proc/self/statm").exists()
 _POLL = 0.02 if _HAS_PROC else 0.1  # seconds between two looks at memory, time and events; asking `ps` costs more
 _START = 60.0  # seconds that a process may take until it says that it has started, on a busy machine
+_PIECE = MIB  # bytes of events that are read at once
 _SHOWN = 4_000  # characters of the output that are kept from its beginning
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 Event = dict[str, Any]
+
+MALFORMED = "it sent an answer that is none: leave kqv's own files and functions alone"
+"""What is said of events that the program wrote itself."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Limits:
     seconds: float = 10.0
     memory: int = 1024 * MIB
     output: int = 4 * MIB
+    answers: int = 64 * MIB
+    """Of what kqv itself is told: more than all cases together ever have."""
 
 
 @dataclass
@@ -65,15 +73,16 @@ def run(
         asked, told = Path(temporary, "request.json"), Path(temporary, "events.jsonl")
         asked.write_text(json.dumps(request, allow_nan=False), encoding="utf-8")
         told.touch()
-        process = _begin([sys.executable, "-P", "-m", *words, str(asked), str(told)], folder)
+        mark = new_mark()
+        process = _begin([sys.executable, "-P", "-m", *words, str(asked), str(told)], folder, mark)
         try:
             with told.open("rb") as events:
-                ended = _Watch(process, limits, events, heard, wanted).until_the_end()
-            with suppress(OSError):
-                ended.trace = trace_file(told).read_text(encoding="utf-8", errors="replace")
+                ended = _Watch(process, mark, limits, events, heard, wanted).until_the_end()
+            with suppress(OSError):  # a pipe that the program put there, too
+                ended.trace = read_bytes(trace_file(told), _SHOWN).decode("utf-8", errors="replace")
             return ended
         finally:
-            _stop(process)
+            stop(process, mark)
 
 
 def trace_file(told: Path) -> Path:
@@ -81,8 +90,9 @@ def trace_file(told: Path) -> Path:
     return told.with_suffix(".trace")
 
 
-def _begin(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+def _begin(command: list[str], folder: Path, mark: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {
+        MARK: mark,
         "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
     }  # fmt: skip
@@ -99,13 +109,14 @@ class _Watch:
     """Looks at a process until it ends or goes beyond a limit."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], limits: Limits, events: IO[bytes],
+        self, process: subprocess.Popen[bytes], mark: str, limits: Limits, events: IO[bytes],
         heard: Callable[[Event], None] | None, wanted: Callable[[], bool],
     ) -> None:  # fmt: skip
-        self.process, self.limits, self.heard, self.wanted = process, limits, heard, wanted
+        self.process, self.mark, self.limits = process, mark, limits
+        self.heard, self.wanted = heard, wanted
         self.file, self.half = events, b""
         self.ended, self.done = Ended(), False
-        self.kept, self.size = bytearray(), 0
+        self.kept, self.size, self.told = bytearray(), 0, 0
         self.started, self.deadline = False, time.monotonic() + _START
         self.reader = threading.Thread(target=self._read, daemon=True)
 
@@ -118,9 +129,10 @@ class _Watch:
         status = self.process.poll()
         if self.ended.problem:
             self._ask_where()
-        _stop(self.process)
+        stop(self.process, self.mark)
         self.reader.join(timeout=2)
-        self._hear()
+        while not self.ended.problem and self._hear():
+            self.ended.problem = self._too_much()
         self.ended.printed = self._printed()
         if not self.ended.problem and not self.done:
             self.ended.problem = _died(status or 0, self.ended.printed)
@@ -143,22 +155,39 @@ class _Watch:
             return f"it was stopped after {limits.seconds:g} s: is there a loop that never ends?"
         if (resident(self.process.pid) or 0) > limits.memory:
             return f"it was stopped at {limits.memory // MIB:,} MiB of memory: is an array or list growing without end?"
+        return self._too_much()
+
+    def _too_much(self) -> str:
+        limits = self.limits
+        if self.told > limits.answers:
+            return f"it was stopped after writing {limits.answers // MIB} MiB of answers: leave kqv's own files alone"
         if self.size > limits.output:
             return f"it was stopped after printing {limits.output // MIB} MiB: is a print in a loop that never ends?"
         return ""
 
-    def _hear(self) -> None:
-        """Read the events that came since; a line that is not finished yet waits."""
-        *lines, self.half = (self.half + self.file.read()).split(b"\n")
+    def _hear(self) -> bool:
+        """Read the events that came since, a piece of them at once; a line that is not finished yet waits. Whether
+        there was anything."""
+        piece = self.file.read(_PIECE)
+        self.told += len(piece)
+        *lines, self.half = (self.half + piece).split(b"\n")
         for line in lines:
-            with suppress(ValueError):
+            with suppress(ValueError, RecursionError):
                 event = json.loads(line)
-                self.ended.events.append(event)
-                self.done = self.done or "done" in event
-                if "started" in event:
-                    self.started, self.deadline = True, time.monotonic() + self.limits.seconds
-                if self.heard is not None:
-                    self.heard(event)
+                if isinstance(event, dict):
+                    self._take(event)
+        return bool(piece)
+
+    def _take(self, event: Event) -> None:
+        self.ended.events.append(event)
+        self.done = self.done or "done" in event
+        if "started" in event and not self.started:
+            self.started, self.deadline = True, time.monotonic() + self.limits.seconds
+        if self.heard is not None:
+            try:
+                self.heard(event)
+            except (LookupError, TypeError, ValueError, AttributeError):
+                self.ended.problem = MALFORMED
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -170,17 +199,6 @@ class _Watch:
     def _printed(self) -> str:
         text = self.kept.decode("utf-8", errors="replace").rstrip()
         return f"{text}\n… {self.size - len(self.kept):,} more bytes" if self.size > len(self.kept) else text
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process and everything that it started."""
-    with suppress(OSError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=5)
 
 
 def _died(status: int, printed: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from kqv.errors import DataError, Error
 from kqv.files import make_folder, reason, write_json
+from kqv.files.reading import read_text
 from kqv.workshop.catalogue import exercises, names
 from kqv.workshop.desk import option
 
@@ -62,7 +63,7 @@ def read(folder: Path) -> Progress:
     """
     path = folder / FILE
     try:
-        return Progress.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return Progress.model_validate(json.loads(read_text(path)))
     except FileNotFoundError:
         return Progress()
     except OSError as failure:

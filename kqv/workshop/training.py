@@ -10,7 +10,7 @@ from typing import Any
 from kqv.errors import Error
 from kqv.workshop.checking import WORKER, where_in
 from kqv.workshop.exceptions import explain_raised
-from kqv.workshop.process import MIB, Limits, run
+from kqv.workshop.process import MALFORMED, MIB, Ended, Limits, run
 
 LIMITS = Limits(seconds=300.0, memory=3072 * MIB)
 LARGE = Limits(seconds=3600.0, memory=6144 * MIB)
@@ -40,6 +40,13 @@ def train(
     """
     request = {"do": "train", "exercise": name, "file": str(file.resolve()), "data": data, "epochs": epochs}
     ended = run([WORKER], Path.cwd(), limits or (LIMITS if data is None else LARGE), request, heard, wanted)
+    try:
+        return _result(ended, file)
+    except (LookupError, TypeError, ValueError, AttributeError):  # events that no worker sends
+        raise Error(f"the training did not end: {MALFORMED}") from None
+
+
+def _result(ended: Ended, file: Path) -> Trained:
     told: dict[str, Any] = {}
     for event in ended.events:
         if "error" in event:

@@ -398,3 +398,10 @@ def test_a_folder_called_like_a_set_is_meant_by_its_path(tmp_path: Path, monkeyp
     assert load_digits("digits8x8").shape == (8, 8)
     assert load_digits("./digits8x8").shape == (28, 28)
     assert load_digits(Path("digits8x8")).shape == (28, 28)
+
+
+@pytest.mark.parametrize("dimensions", [33, 65, 255])
+def test_more_dimensions_than_an_array_can_have_are_refused(dimensions: int) -> None:
+    content = bytes((0, 0, 8, dimensions)) + (1).to_bytes(4, "big") * dimensions + b"\x07"
+    with pytest.raises(DataError, match=f"x has {dimensions} dimensions, but at most 32"):
+        read_idx(content, "x")

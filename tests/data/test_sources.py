@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from kqv.data import sources
+from kqv.data import download, sources
 from kqv.data.download import unpack
 from kqv.data.sources import SOURCES, File, Source
 from kqv.errors import DataError
@@ -240,10 +240,10 @@ def test_a_file_that_cannot_be_read_is_said(cache: Path, monkeypatch: pytest.Mon
     register(monkeypatch)
     put(cache, CONTENT)
 
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(sources, "read_bytes", refuse)
     with pytest.raises(DataError, match="it cannot be read \\(Permission denied\\)"):
         sources.read("hamlet", "speech.txt")
 
@@ -489,3 +489,24 @@ def test_the_real_files_have_the_registered_checksums(name: str) -> None:
     assert {check.file.name: check.state for check in sources.verify(name)} == {
         file.name: "good" for file in SOURCES[name].files
     }
+
+
+def test_a_server_that_sends_without_end_is_stopped(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "BESIDE", 1000)
+    register(monkeypatch, f"{server.address}/long", f"{server.address}/a")
+    server.pages |= {"/long": CONTENT + bytes(2_000_000), "/a": CONTENT}
+    assert sources.fetch("hamlet")["speech.txt"].read_bytes() == CONTENT
+    register(monkeypatch, f"{server.address}/long")
+    with pytest.raises(DataError, match=r"it gives more than the [\d,]+ bytes of the file, so it was stopped"):
+        sources.fetch("hamlet", force=True)
+
+
+def test_of_a_large_file_in_the_place_of_another_no_more_is_read(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "BESIDE", 1000)
+    register(monkeypatch, "https://nowhere.invalid/a")
+    with put(cache, b"").open("wb") as file:
+        file.truncate(1 << 40)  # takes no space
+    with pytest.raises(DataError, match="is truncated or altered"):
+        sources.read("hamlet", "speech.txt")

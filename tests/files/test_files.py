@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kqv.errors import Error
-from kqv.files import make_folder, parsed_json, write_json, write_text, written_atomically
+from kqv.files import make_folder, parsed_json, require_writable, write_json, write_text, written_atomically
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -98,3 +98,15 @@ def test_what_is_no_json_is_refused(text: str) -> None:
     assert parsed_json('{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
     with pytest.raises(ValueError, match=r"infinite or NaN|Expecting"):
         parsed_json(text)
+
+
+def test_where_nothing_can_be_written_is_known_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_writable(tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
+
+    def refuse(*_: Any, **__: Any) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(Error, match=r"a\.png: the disk is read-only"):
+        require_writable(tmp_path / "a.png")

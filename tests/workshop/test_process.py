@@ -18,6 +18,7 @@ from kqv.workshop.checking import check
 from kqv.workshop.findings import Finding, Report
 from kqv.workshop.process import MIB, Limits, resident, resident_by_ps
 from kqv.workshop.template import solution, template
+from kqv.workshop.worker import LARGEST_FILE
 
 LIMITS = Limits(seconds=30, memory=400 * MIB, output=MIB)
 SHORT = Limits(seconds=1, memory=400 * MIB, output=MIB)
@@ -202,3 +203,51 @@ def _wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+WRITING = """import json
+while True:
+    with open(sys.argv[2], "a") as file:
+        file.write(json.dumps({"x": "y" * 100_000}) + chr(10))"""
+
+
+def test_writing_answers_without_end_is_stopped(tmp_path: Path) -> None:
+    limits = Limits(seconds=60, memory=400 * MIB, answers=2 * MIB)
+    found = of_body(tmp_path, WRITING, limits)
+    assert found.headline == "it was stopped after writing 2 MiB of answers: leave kqv's own files alone"
+
+
+def test_a_file_cannot_grow_without_end(tmp_path: Path) -> None:
+    body = "with open('large', 'wb') as file:\n    while True: file.write(bytes(1 << 24))"
+    found = of_body(tmp_path, body, Limits(seconds=60, memory=400 * MIB))
+    assert "File too large" in found.headline
+    assert (tmp_path / "large").stat().st_size == LARGEST_FILE
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the system shows no environments")
+def test_a_process_in_a_session_of_its_own_ends_with_it(tmp_path: Path) -> None:
+    body = (
+        "import subprocess\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)'], start_new_session=True)\n"
+        "open('pid', 'w').write(str(child.pid))\n"
+        "while True: pass"
+    )
+    of_body(tmp_path, body, Limits(seconds=2, memory=400 * MIB))
+    pid = int((tmp_path / "pid").read_text())
+    state = Path(f"/proc/{pid}/stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
+
+
+@pytest.mark.parametrize("outcomes", ["7", "[7]", "[{}] * 40", "'x'", "{'result': []}"])
+def test_answers_that_it_wrote_itself_give_no_traceback(outcomes: str, tmp_path: Path) -> None:
+    told = f"[[], 7, None, {{}}, 'done', {{'function': 'sigmoid', 'outcomes': {outcomes}}}, {{'done': True}}]"
+    lines = "file.write(chr(10).join(map(json.dumps, " + told + ")) + chr(10) + '[' * 100_000 + chr(10))"
+    report = checked(tmp_path, f"import json, os, sys\nwith open(sys.argv[2], 'a') as file: {lines}\nos._exit(0)\n")
+    assert not report.passed
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_a_pipe_as_a_learners_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "sigmoid.py")
+    with pytest.raises(Error, match="it is a pipe or a device"):
+        check("sigmoid", tmp_path / "sigmoid.py")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kqv.data.parallel.pairs import Pair
 from kqv.errors import DataError
+from kqv.files.reading import read_bytes
 
 MARK = b"\xef\xbb\xbf"
 
@@ -88,7 +89,7 @@ def read_tsv(path: Path) -> tuple[list[Pair], int]:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path} cannot be read ({reason}); give a file of sentences in UTF-8") from error

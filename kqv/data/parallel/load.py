@@ -12,6 +12,7 @@ from kqv.data.parallel.pairs import Form, Pair, Pairs, ParallelText, Wanted, hol
 from kqv.data.sets import PARALLEL
 from kqv.data.sources import Progress, read
 from kqv.errors import DataError
+from kqv.files.reading import read_bytes
 
 Location: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 """A set's name, a TSV, or two files."""
@@ -72,7 +73,7 @@ def load_whole(data: Location) -> tuple[Pairs, list[int]]:
     """
     pairs, _ = _read(data)
     first = _paths(data)[0]
-    lines = enumerate(lines_of(first.read_bytes(), str(first)), 1)
+    lines = enumerate(lines_of(read_bytes(first), str(first)), 1)
     return tuple(pairs), [number for number, line in lines if line.strip()]
 
 

@@ -8,7 +8,8 @@ joins; since every byte is a token, no text has anything unknown.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -19,8 +20,12 @@ from tokenizers import Tokenizer as LibraryTokenizer
 from kqv.data.sources import Progress, read
 from kqv.data.text.characters import BYTE_OF_SIGN
 from kqv.data.text.codec import Ids, Tokenizer, encoded
+from kqv.data.text.library import answering, read_library, require_known
 from kqv.errors import DataError
 
+UNANSWERED = "the tokenizer does not take this text"
+LONGEST_WORD = 1_000  # signs: what is longer is data in the midst of a text, and no language has such words
+_LONG = re.compile(rf"\S{{{LONGEST_WORD}}}|\s{{{LONGEST_WORD}}}")
 SMALLEST = 257  # the bytes and one pair
 END_OF_TEXT = "<|endoftext|>"
 ENDS_OF_TEXT = (END_OF_TEXT, "<|end_of_text|>")  # GPT-2's and Qwen's, and Llama 3's
@@ -36,10 +41,7 @@ class BytePairs(Tokenizer):
     """
 
     def __init__(self, content: str) -> None:
-        try:
-            self._library = LibraryTokenizer.from_str(content)
-        except Exception as failure:  # the library raises nothing narrower
-            raise DataError(f"this is not a tokenizer that `tokenizers` can read: {failure}") from None
+        self._library = read_library(content)
         self._library.encode_special_tokens = True
         self._parts: dict[str, Any] = json.loads(self._library.to_str())
         super().__init__(_token_bytes(self._library, self._parts))
@@ -83,9 +85,10 @@ class BytePairs(Tokenizer):
         Raises `DataError` for a lone surrogate.
         """
         encoded(text, "utf-8")
-        if self._library.normalizer is not None:
-            text = self._library.normalizer.normalize_str(text)
-        return [_bytes_of(word) for word, _ in self._library.pre_tokenizer.pre_tokenize_str(text)]
+        with answering(UNANSWERED):
+            if self._library.normalizer is not None:
+                text = self._library.normalizer.normalize_str(text)
+            return [_bytes_of(word) for word, _ in self._library.pre_tokenizer.pre_tokenize_str(text)]
 
     def encode(self, text: str) -> Ids:
         """The ids of `text`, [position]. Raises `DataError` for a lone surrogate."""
@@ -95,7 +98,8 @@ class BytePairs(Tokenizer):
         """The ids of several texts, computed side by side. Raises `DataError` as `encode`."""
         for text in texts:
             encoded(text, "utf-8")
-        found = self._library.encode_batch_fast(list(texts), add_special_tokens=False)
+        with answering(UNANSWERED):
+            found = self._library.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, dtype=self.dtype) for encoding in found]
 
     def to_json(self) -> str:
@@ -112,7 +116,9 @@ class BytePairs(Tokenizer):
 
 def first_of(library: LibraryTokenizer) -> int | None:
     """The special token that a tokenizer of the library puts before a text; None for none, or only behind it."""
-    bare, whole = (library.encode("a", add_special_tokens=special).ids for special in (False, True))
+    with answering(UNANSWERED):
+        bare, whole = (library.encode("a", add_special_tokens=special).ids for special in (False, True))
+        require_known(whole, library.get_vocab_size())
     return whole[0] if len(whole) > len(bare) and whole[:1] != bare[:1] else None
 
 
@@ -131,8 +137,19 @@ def train_byte_pairs(texts: Iterable[str], size: int) -> BytePairs:
     trainer = trainers.BpeTrainer(
         vocab_size=size, min_frequency=2, initial_alphabet=sorted(BYTE_OF_SIGN), show_progress=False
     )
-    library.train_from_iterator(texts, trainer)
+    library.train_from_iterator(_without_long_words(texts), trainer)
     return BytePairs(library.to_str())
+
+
+def _without_long_words(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, cut where a word (or a gap) has more than `LONGEST_WORD` signs: counting its pairs takes the square of
+    its length."""
+    for text in texts:
+        start = 0
+        for found in _LONG.finditer(text):
+            yield text[start : found.end()]
+            start = found.end()
+        yield text[start:]
 
 
 def gpt2(progress: Progress | None = None) -> BytePairs:

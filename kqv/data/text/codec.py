@@ -145,7 +145,10 @@ def file_of(path: str | Path) -> Path:
 
 
 def encoded(text: str, encoding: Literal["utf-8", "utf-32-le"]) -> bytes:
-    """`text` as bytes. Raises `DataError` for a lone surrogate, half of a character that no encoding has."""
+    """`text` as bytes. Raises `DataError` for what is no text, and for a lone surrogate, half of a character that no
+    encoding has."""
+    if not isinstance(text, str):
+        raise DataError(f"a text was expected, but a {type(text).__name__} came; give texts one at a time")
     try:
         return text.encode(encoding)
     except UnicodeEncodeError as failure:

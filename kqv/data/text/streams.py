@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kqv.errors import DataError
+from kqv.files.reading import open_regular
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MARKS = {  # how files begin that are often taken for texts: what they are, and what to do
@@ -73,7 +74,7 @@ class TextFile:
         Raises `DataError` if the file cannot be read any more, or changed meanwhile.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 state = os.fstat(file.fileno())
                 file.seek(self.skipped + start)
                 content = file.read(stop - start)
@@ -87,7 +88,7 @@ class TextFile:
 def open_text(path: Path) -> TextFile:
     """The text file at `path`. Raises `DataError` if it cannot be read, or is no text by its first bytes."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             state, first = os.fstat(file.fileno()), file.read(LONGEST_MARK)
     except OSError as failure:
         raise DataError(f"{path} cannot be read: {failure.strerror or failure}") from None

@@ -12,6 +12,7 @@ from kqv.data.text.characters import BYTE_SIGNS, Bytes, Characters
 from kqv.data.text.codec import FILE, Ids, Kind, Tokenizer, file_of
 from kqv.data.text.corpora import Corpus
 from kqv.errors import ADVICE, DataError
+from kqv.files.reading import read_text
 
 __all__ = ["FILE", "Choice", "Ids", "Kind", "Tokenizer", "choose_tokenizer", "load", "make_tokenizer"]
 
@@ -84,7 +85,7 @@ def load(path: str | Path) -> Tokenizer:
     """
     file = file_of(path)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
         content: dict[str, Any] = json.loads(text)
         model = content["model"]
         if model["type"] == "WordLevel":
@@ -100,7 +101,7 @@ def load(path: str | Path) -> Tokenizer:
         raise DataError(f"{file} cannot be read: {failure.strerror or failure}; {ADVICE}") from None
     except DataError as failure:
         raise DataError(f"{file}: {failure}") from None
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise DataError(f"{file} is damaged: it is not a tokenizer in the format of `tokenizers`; {ADVICE}") from None
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Encoding
 
 from kqv.data.text.codec import encoded
+from kqv.data.text.library import answering, read_library, require_known
 from kqv.errors import DataError
 
 Numbers = NDArray[np.int64]
@@ -50,10 +51,7 @@ class WordPieces:
     """
 
     def __init__(self, content: str) -> None:
-        try:
-            self._library = Tokenizer.from_str(content)
-        except Exception as failure:  # the library raises nothing narrower
-            raise DataError(f"this is not a tokenizer that `tokenizers` can read: {failure}") from None
+        self._library = read_library(content)
         kind = json.loads(content)["model"].get("type", "WordPiece")
         if kind != "WordPiece":
             raise DataError(f"the tokenizer's model is {kind}, but an encoder of BERT's family has WordPiece")
@@ -74,7 +72,9 @@ class WordPieces:
         texts = [text] if second is None else [text, second]
         for one in texts:
             encoded(one, "utf-8")
-        found = self._library.encode(text, second)
+        with answering("the tokenizer does not take this text"):
+            found = self._library.encode(text, second)
+            require_known(found.ids, self.size)
         words = tuple(_word(found, position, texts) for position in range(len(found.ids)))
         return Pieces(np.array(found.ids, dtype=np.int64), np.array(found.type_ids, dtype=np.int64), words)
 
@@ -93,7 +93,8 @@ class WordPieces:
 
     def decode(self, ids: ArrayLike) -> str:
         """The pieces of `ids` [position] put together, without [CLS] and [SEP]: about the text that they came from."""
-        return self._library.decode(np.asarray(ids, dtype=np.int64).reshape(-1).tolist())
+        with answering("the tokenizer does not take these ids"):
+            return self._library.decode(np.asarray(ids, dtype=np.int64).reshape(-1).tolist())
 
     def token_text(self, token: int) -> str:
         """One token as the vocabulary has it: `pizza`, or `##izer` within a word.

@@ -132,8 +132,8 @@ class Muon:
         rows = slice(part.first, part.end)
 
         def ahead(*position: Any) -> Expression:
-            velocity = mu * call.velocity[position] + call.gradient[position]
-            found: Expression = call.gradient[position] + mu * velocity
+            gradient = call.gradient[position]
+            found: Expression = gradient + mu * (mu * call.velocity[position] + gradient)
             return found
 
         size = Named("‖u‖", sqrt(Sum(Power(ahead(rows, slice(None)), 2))))

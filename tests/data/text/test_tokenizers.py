@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import unicodedata
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer as LibraryTokenizer
 
 from kqv.data.sources import SOURCES, find, read
+from kqv.data.text import byte_pairs
 from kqv.data.text.byte_pairs import BytePairs, gpt2, train_byte_pairs
 from kqv.data.text.characters import BYTE_SIGNS, Bytes, Characters
 from kqv.data.text.corpora import Corpus
@@ -326,3 +328,16 @@ def test_gpt2_joins_as_the_plain_twin(gpt2_tokenizer: BytePairs) -> None:
     for text in texts:
         assert gpt2_tokenizer.encode(text).tolist() == plain_ids(text, ranks, numbers)
         assert gpt2_tokenizer.decode(gpt2_tokenizer.encode(text)) == text
+
+
+def test_a_long_word_does_not_take_the_square_of_its_length() -> None:
+    letters = np.random.default_rng(1).choice(list("abcdefghij"), 400_000)
+    start = time.process_time()
+    assert train_byte_pairs(["".join(letters)], 400).size == 400
+    assert time.process_time() - start < 8
+
+
+def test_words_of_any_language_are_learned_whole() -> None:
+    text = "x" * (byte_pairs.LONGEST_WORD - 1) + " " * 40 + "\n" + "Grundstücksverkehrsgenehmigung der Übergang " * 30
+    assert list(byte_pairs._without_long_words([text])) == [text]
+    assert "".join(byte_pairs._without_long_words(["ab" * 5000 + "\t" * 3000])) == "ab" * 5000 + "\t" * 3000
