@@ -4,7 +4,8 @@
 
 Everything goes over HTTP, as the page asks for it, from a process of its own with an empty folder of runs; the cells
 are random ones of a GPT with 10.7 million weights that reads 128 tokens, chosen in a trace of forward, backward and one
-step of AdamW. Where SmolLM2 is here, a text of some 300 tokens is read by it. In seconds, cells in milliseconds.
+step of AdamW (`--optimizer muon`: of Muon). Where SmolLM2 is here, a text of some 300 tokens is read by it. In seconds,
+cells in milliseconds.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ def cells_of(header: dict[str, Any], count: int) -> list[str]:
     return found
 
 
-def waits(folder: str, cells: int) -> dict[str, Any]:
-    """All waits, one after the other."""
+def waits(folder: str, cells: int, optimizer: list[str]) -> dict[str, Any]:
+    """All waits, one after the other; `optimizer`: what the traced step is told besides."""
     found: dict[str, Any] = {}
     with lab(folder) as (process, address, started):
         page = Page(address)
@@ -96,7 +97,7 @@ def waits(folder: str, cells: int) -> dict[str, Any]:
         stopping = time.perf_counter()
         process.wait()
         found["stop, while it trains"] = time.perf_counter() - stopping
-    train = [sys.executable, "-m", "kqv", "train", "gpt", *LARGE.split(), "--out", "runs/gpt"]
+    train = [sys.executable, "-m", "kqv", "train", "gpt", *LARGE.split(), *optimizer, "--out", "runs/gpt"]
     subprocess.run(train, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
     with lab(folder) as (_, address, _):
         page = Page(address)
@@ -142,9 +143,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=400)
     parser.add_argument("--words", type=int, default=270, help="of the long text")
+    parser.add_argument("--optimizer", help="of the traced step; muon has sums of a matrix's all numbers")
     arguments = parser.parse_args()
+    optimizer = [] if arguments.optimizer is None else ["--optimizer", arguments.optimizer]
     with tempfile.TemporaryDirectory() as folder:
-        found = {**waits(folder, arguments.cells), **long_text(folder, arguments.words)}
+        found = {**waits(folder, arguments.cells, optimizer), **long_text(folder, arguments.words)}
         print(json.dumps({"machine": machine(), **found}, indent=2))
 
 

@@ -16,15 +16,22 @@ from kqv.notebook.answer import AnswerView
 from kqv.notebook.run import RunView
 from kqv.notebook.trace import TraceView
 from kqv.notebook.view import View
+from kqv.notebook.why import SplitView, WhyView
 from kqv.systems.training import Trained
 from kqv.trace.trace import Trace
 from kqv.training.run import Run
 from kqv.viewed import Viewed
+from kqv.why.score import ScoreSplit
+from kqv.why.token import TokenSplit
+from kqv.why.why import Why
 
 VIEWS: dict[type, Callable[..., View]] = {
     Trace: TraceView,
     Run: RunView,
     Answer: AnswerView,
+    Why: WhyView,
+    ScoreSplit: SplitView,
+    TokenSplit: SplitView,
     Trained: lambda trained, **choices: RunView(trained.run, **choices),
 }
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from kqv.arithmetic import number
 from kqv.trace.views.text import terminal_width, wrapped
+from kqv.viewed import Viewed
 from kqv.why.parts import Part
 from kqv.why.text import HONESTLY, closing, percent, table
 
@@ -23,7 +24,7 @@ class PairTerm:
 
 
 @dataclass(frozen=True, eq=False)
-class ScoreSplit:
+class ScoreSplit(Viewed):
     """One score, `value`, which became `weight`, as Σ `terms[query part, key part]`: exact up to rounding, with norm
     factors held as they were.
 

@@ -14,6 +14,7 @@ from kqv.recording import unseen
 from kqv.trace.records import CallRecord
 from kqv.trace.trace import Trace
 from kqv.trace.views.text import terminal_width, wrapped
+from kqv.viewed import Viewed
 from kqv.why.parts import KINDS, Kind, Part, bias_of
 from kqv.why.stream import Sum, exact, stream_at
 from kqv.why.text import HONESTLY, closing, percent, table
@@ -21,7 +22,7 @@ from kqv.why.tolerance import require_sum
 
 
 @dataclass(frozen=True, eq=False)
-class TokenSplit:
+class TokenSplit(Viewed):
     """The logit of one token after a position, `value`, as Σ `terms[part]`: direct contributions, the last norm's
     factor held as it was.
 

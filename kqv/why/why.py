@@ -15,6 +15,7 @@ from kqv.trace.cells import Cell
 from kqv.trace.trace import Trace
 from kqv.trace.views.attention import attentions
 from kqv.trace.views.words import find_word, readable
+from kqv.viewed import Viewed
 from kqv.why.changes import At, Change, Hidden, Pair, averaged, taken_from, without
 from kqv.why.looked import Looked
 from kqv.why.parts import Part
@@ -29,7 +30,7 @@ Where = str | int
 """A word of a text, of several occurrences the last or by number (`it#1`), or the position where it stands."""
 
 
-class Why:
+class Why(Viewed):
     """One pass of a model, and why its numbers are what they are.
 
         why = model.why("The pizza came out of the oven and it tasted good")
@@ -44,6 +45,10 @@ class Why:
 
     def __init__(self, passage: Passage, changes: Sequence[Change] = ()) -> None:
         self.passage, self.changes = passage, tuple(changes)
+
+    def __repr__(self) -> str:
+        count = self.passage.inputs[0].shape[-1]
+        return f"<Why of {type(self.passage.model).__name__} on {count} tokens{self.words and f', {self.words}'}>"
 
     @property
     def words(self) -> str:

@@ -6,16 +6,15 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from sockets import connected, sent
 
 from kqv.errors import Error
 from kqv.lab.pages import require_pages
@@ -55,21 +54,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subproces
         process.kill()
 
 
-def _sent(address: str, data: bytes, wait: float = 5.0) -> bytes:
-    """What comes back when these bytes are sent; nothing where the connection is closed at once."""
-    place = urlsplit(address)
-    with socket.create_connection((place.hostname, place.port), timeout=wait) as connection:
-        connection.settimeout(wait)
-        answer = b""
-        try:
-            connection.sendall(data)
-            while part := connection.recv(65536):
-                answer += part
-        except (OSError, TimeoutError):
-            pass
-        return answer
-
-
 def _lives(address: str) -> bool:
     with urlopen(f"{address}api/models", timeout=SECONDS) as answer:
         return json.load(answer)["models"] == []
@@ -80,7 +64,7 @@ def test_a_body_of_100_mb_is_refused_before_it_is_read(served: tuple[subprocess.
     token = re.search(r'kqv-page-token" content="([^"]+)"', urlopen(address).read().decode())
     assert token is not None
     head = f"POST /api/x HTTP/1.1\r\nHost: localhost\r\nx-kqv-page: {token[1]}\r\nContent-Length: 100000000\r\n\r\n"
-    assert b" 413 " in _sent(address, head.encode() + b"x" * 1000)
+    assert b" 413 " in sent(address, head.encode() + b"x" * 1000)
     assert _lives(address)
 
 
@@ -96,7 +80,7 @@ def test_a_body_of_100_mb_is_refused_before_it_is_read(served: tuple[subprocess.
 )
 def test_nonsense_is_refused(served: tuple[subprocess.Popen[str], str], data: bytes) -> None:
     _, address = served
-    answer = _sent(address, data, wait=2.0)
+    answer = sent(address, data, wait=2.0)
     assert not answer.startswith(b"HTTP/1.1 200")
     assert b"root:" not in answer
     assert _lives(address)
@@ -104,12 +88,11 @@ def test_nonsense_is_refused(served: tuple[subprocess.Popen[str], str], data: by
 
 def test_a_thousand_connections(served: tuple[subprocess.Popen[str], str]) -> None:
     _, address = served
-    place = urlsplit(address)
     idle = []
     try:
         for _ in range(1000):
             try:
-                idle.append(socket.create_connection((place.hostname, place.port), timeout=2.0))
+                idle.append(connected(address, 2.0))
             except OSError:  # refused, which is an answer too
                 break
         assert len(idle) > 200

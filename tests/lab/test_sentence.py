@@ -145,9 +145,27 @@ def test_a_part_that_is_off_changes_what_why_says_it_changes(
     changed = why.without("block 1 feed-forward").hidden(9, 4)
     expected = changed.logit_and_probability(why.token_of(3), 9)
     assert found["after"] == pytest.approx(expected)
-    assert found["how"] == changed.words
+    assert found["how"] == [change.words for change in changed.changes]
     (row,) = post(room, "why/tested", **wanted, most=1)
     assert row["before"] == pytest.approx(found["before"]["logit"])
+
+
+def test_a_part_may_give_its_mean_or_what_it_gives_in_another_text(
+    room: TestClient, read: dict[str, Any], runs: Path
+) -> None:
+    wanted = {"trace": read["trace"], "position": 9, "token": 3}
+    why, part, other = (
+        kqv.load(runs / "gpt").why(PIZZA),
+        "block 0 head 1",
+        "the oven tasted good and the pizza came out",
+    )
+    for change, expected in (
+        ({"how": "mean"}, why.mean(part)),
+        ({"how": "taken", "text": other}, why.taken(part, other)),
+    ):
+        found = post(room, "why/changed", **wanted, changes=[{**change, "part": part}])
+        assert found["after"] == pytest.approx(expected.logit_and_probability(why.token_of(3), 9))
+        assert found["how"] == [expected.words]
 
 
 def written(room: TestClient, **body: Any) -> list[dict[str, Any]]:
@@ -223,6 +241,7 @@ def test_wrong_questions_are_refused_in_one_line(room: TestClient, read: dict[st
         ("why", {"trace": "none"}),
         ("why/changed", {"trace": trace, "changes": [{"how": "without", "part": "block 99"}]}),
         ("why/changed", {"trace": trace, "changes": [{"how": "hide"}]}),
+        ("why/changed", {"trace": trace, "changes": [{"how": "taken", "part": "block 0 head 1"}]}),
         ("write", {"model": "gpt", "text": "the", "temperature": -1}),
     ):
         answer = room.post(f"/api/sentence/{path}", json=body)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_passages import bert, gpt
 from small_runs import small_run
 from small_trace import WORDS, trace_of_words
 
@@ -21,6 +22,7 @@ from kqv import viewed
 from kqv.errors import Error, TraceError
 from kqv.lab.pages import STATIC, require_pages
 from kqv.trace.trace import Trace
+from kqv.why.why import Why
 
 WEIGHTS = "blocks.0.attention.weights"
 NOTEBOOK = Path(__file__).parent.parent.parent / "docs" / "guide" / "in-a-notebook.ipynb"
@@ -260,6 +262,52 @@ def test_an_answer_shows_its_rows_and_curves(tmp_path: Path) -> None:
     wanted = {f"{at},{line}" for at, part in enumerate(view.answer["parts"]) for line in range(len(part["lines"]))}
     assert view.lines.keys() == wanted != set()
     assert all(len(rows) % 16 == 0 for rows in view.lines.values())
+
+
+@needs_views
+def test_why_is_split_and_what_is_switched_off_is_a_pass() -> None:
+    why = Why(gpt("gpt2"))
+    split = why.token("good", "tasted")
+    view = why.widget(token="good", after="tasted")
+    json.dumps(view.split, allow_nan=False)
+    assert (view.split["token"], view.split["word"], view.split["value"]) == ("good", "tasted", split.value)
+    part = split.largest(1)[0][0].name
+    content, _ = ask(view, "changed", changes=[{"how": "mean", "part": "block 1 head 2"}])
+    changed = why.mean("block 1 head 2")
+    expected = changed.logit_and_probability(why.word("good", "tasted"), "tasted")
+    assert content["content"]["after"] == pytest.approx(expected)
+    rows, _ = ask(view, "tested", most=2)
+    assert [row["after"] for row in rows["content"]] == [row.after for row in why.test_token("good", "tasted", most=2)]
+    view.switched = {"parts": ["blocks.1.attention.2", part], "way": "taken", "text": "good pizza", "hides": False}
+    assert view.changed.words == why.taken("block 1 head 2", "good pizza").taken(part, "good pizza").words
+    assert ask(view, "changed", changes=[{"how": "mean", "part": "block 9"}])[0]["error"].startswith("the model has no")
+
+
+@needs_views
+def test_a_score_is_asked_for_by_a_cell_or_by_two_words() -> None:
+    why = Why(gpt("gpt2"))
+    cell = "blocks.1.attention.scores[0,2,it,pizza]"
+    view = why.widget(score=cell, against="the")
+    assert view.split["value"] == why.score(cell, "the").value
+    found = why.widget(strongest=("it", "pizza")).split["cell"]
+    assert found == why.strongest("it", "pizza")[0].cell
+    view = why.widget(score=found)
+    view.switched = {"parts": [], "way": "without", "text": "", "hides": True}
+    assert view.changed.score_and_weight(found)["weight"] == 0
+    alone = why.score(cell).widget()
+    assert (alone.view, alone.split["value"], alone.answering()) == ("split", why.score(cell).value, {})
+    with pytest.raises(Error, match="choose one: score, strongest, or token"):
+        why.widget(score=cell, token="good")
+
+
+@needs_views
+@pytest.mark.usefixtures("in_notebook")
+def test_a_notebook_is_given_the_view_of_why_and_of_a_split() -> None:
+    why = Why(gpt("gpt2"))
+    for shown in (why, why.token("good"), why.score("blocks.1.attention.scores[0,2,it,pizza]")):
+        assert WIDGET in shown._repr_mimebundle_()
+    assert repr(why.without("block 0 head 1")) == "<Why of GPT on 8 tokens, without block 0 head 1>"
+    assert Why(bert())._repr_mimebundle_() == {}  # it predicts nothing, so there is no token to split
 
 
 @needs_views

@@ -15,6 +15,7 @@ from kqv.lab.digits.answers import Numbers, introduction, pass_answer, said_answ
 from kqv.lab.digits.drawing import Prepared, example_picture, pictures_named, prepare_drawing, prepare_file
 from kqv.lab.digits.lesson import Lesson, Rule, RuleName, correct, look, open_lesson, recognise, reset, show, teach
 from kqv.lab.digits.lessons import Lessons
+from kqv.lab.rooms import opened
 from kqv.lab.state import Lab
 from kqv.systems.digits.trained import digits_recipe_of
 from kqv.systems.system import Traced
@@ -45,11 +46,7 @@ class Learning(BaseModel):
 
 
 def _lessons(request: Request) -> Lessons:
-    state = request.app.state
-    if not hasattr(state, "lessons"):
-        state.lessons = Lessons()
-    found: Lessons = state.lessons
-    return found
+    return opened(request, "lessons", lambda _: Lessons())
 
 
 def _lesson(request: Request, identity: str) -> Lesson:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from kqv.lab.exercises.described import described, overview
 from kqv.lab.exercises.training import LearnersTraining
 from kqv.lab.guard import PAGE_TOKEN
-from kqv.lab.state import Lab
+from kqv.lab.rooms import opened
 from kqv.workshop import attempts, desk
 
 router = APIRouter(prefix="/api/exercises")
@@ -31,20 +31,14 @@ class Bench:
     writing: threading.Lock = field(default_factory=threading.Lock)
     """Files and progress are read and written by one request at a time."""
 
-
-_making = threading.Lock()
+    def close(self) -> None:
+        """Stop the training."""
+        self.training.stop()
 
 
 def bench_of(request: Request) -> Bench:
-    """The lab's bench, made when it is first asked for."""
-    lab: Lab = request.app.state.lab
-    with _making:
-        if not hasattr(request.app.state, "bench"):
-            training = LearnersTraining(lab.events.publish)
-            lab.closing.append(training.stop)
-            request.app.state.bench = Bench(desk.DEFAULT, training)
-        found: Bench = request.app.state.bench
-        return found
+    """The lab's bench."""
+    return opened(request, "bench", lambda lab: Bench(desk.DEFAULT, LearnersTraining(lab.events.publish)))
 
 
 def on_this_machine(request: Request) -> None:

@@ -15,48 +15,37 @@ from kqv.experiments.parting import trace_of
 from kqv.plots.compared_attention import Head, Maps, comparable, most_different
 from kqv.systems.system import Watcher, system_named
 from kqv.trace.trace import Trace
-from kqv.trace.views.attention import attentions
+from kqv.trace.views.attention import Attention, attentions
 
 HEADS = 6
 LONGEST = 64  # tokens of a map
 
 
+Weights = npt.NDArray[np.float32]
+
+
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """Maps of all variants, and which heads of them are shown."""
+    """The heads that are shown, each described, and the maps of each variant's: `[query, key]`, no more than is
+    shown, so that the traces they are of need not be kept."""
 
-    models: list[Maps]
-    heads: list[Head]
+    heads: list[dict[str, Any]]
+    maps: dict[str, list[Weights]]
 
     def described(self) -> dict[str, Any]:
         """Variants, heads, and the tokens on the axes."""
-        if not self.models:
-            return {"variants": [], "heads": []}
-        first = self.models[0].attentions
-        return {
-            "variants": [maps.label for maps in self.models],
-            "heads": [
-                {
-                    "module": first[head.attention].module, "heading": first[head.attention].heading, "head": head.head,
-                    "gap": head.gap, "queries": list(first[head.attention].queries[:LONGEST]),
-                    "keys": list(first[head.attention].keys[:LONGEST]),
-                }
-                for head in self.heads
-            ],
-        }  # fmt: skip
+        return {"variants": list(self.maps), "heads": self.heads}
 
-    def map_of(self, variant: str, number: int) -> npt.NDArray[np.float32]:
+    def map_of(self, variant: str, number: int) -> Weights:
         """The weights `[query, key]` of a variant in one of the heads."""
-        maps = next((maps for maps in self.models if maps.label == variant), None)
-        if maps is None or not 0 <= number < len(self.heads):
-            known = ", ".join(one.label for one in self.models) or "no model"
+        if variant not in self.maps or not 0 <= number < len(self.heads):
+            known = ", ".join(self.maps) or "no model"
             raise Error(f"there is no map {number} of {variant!r}; there are {len(self.heads)} of each of: {known}")
-        head = self.heads[number]
-        found: npt.NDArray[np.float32] = maps.attentions[head.attention].weights[head.head].float().cpu().numpy()
-        return found[:LONGEST, :LONGEST]
+        return self.maps[variant][number]
 
 
 Tracing = Callable[[Callable[[], Trace | None]], Trace | None]
+"""Makes a trace when no other is made."""
 
 
 def compared(folder: Folder, tracing: Tracing) -> Compared:
@@ -67,7 +56,7 @@ def compared(folder: Folder, tracing: Tracing) -> Compared:
     """
     settled = folder.settled()
     if settled is None:
-        return Compared([], [])
+        return Compared([], {})
     system, models = system_named(folder.question.system), []
     for variant in settled.variants:
         run = folder.run(variant, 1)
@@ -75,5 +64,19 @@ def compared(folder: Folder, tracing: Tracing) -> Compared:
         if trace is not None:
             models.append(Maps(variant.label, attentions(trace)))
     if len(models) < 2 or not comparable(models):
-        return Compared([], [])
-    return Compared(models, most_different(models, HEADS))
+        return Compared([], {})
+    heads = most_different(models, HEADS)
+    maps = {one.label: [_shown(one.attentions[head.attention], head.head) for head in heads] for one in models}
+    return Compared([_described(models[0].attentions[head.attention], head) for head in heads], maps)
+
+
+def _shown(attention: Attention, head: int) -> Weights:
+    """A head's weights as far as they are shown, as numbers of their own."""
+    return np.array(attention.weights[head, :LONGEST, :LONGEST].float().cpu().numpy())
+
+
+def _described(attention: Attention, head: Head) -> dict[str, Any]:
+    return {
+        "module": attention.module, "heading": attention.heading, "head": head.head, "gap": head.gap,
+        "queries": list(attention.queries[:LONGEST]), "keys": list(attention.keys[:LONGEST]),
+    }  # fmt: skip

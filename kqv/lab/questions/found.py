@@ -145,7 +145,11 @@ def parts(folder: Folder) -> list[Part]:
     variants = []
     for variant in settled.variants:
         runs = [folder.run(variant, seed) for seed in range(1, question.seeds + 1)]
-        begun = [curves_of(run, variant.label) for run in runs if (run.path / CONFIG).is_file() and run.metrics()]
+        begun = [
+            curves_of(run, variant.label)
+            for run in runs
+            if (run.path / CONFIG).is_file() and any(run.each_measurement())
+        ]
         if begun:
             variants.append((variant.label, begun))
     measure = _measure(question, settled, _outcomes(folder, question, settled))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,34 +10,24 @@ from fastapi import APIRouter, Request, Response
 from kqv.errors import Error
 from kqv.lab.questions.asked import QuestionAsked, saved
 from kqv.lab.questions.room import QuestionsRoom
-from kqv.lab.training.routes import NamedRun, numbers
+from kqv.lab.rooms import Named, numbers, opened
+from kqv.lab.state import Lab
 from kqv.lab.training.routes import room_of as training_of
 from kqv.systems.fields import fields_of, shown
 from kqv.systems.system import SYSTEMS, system_named
-from kqv.trace.trace import Trace
 
 router = APIRouter(prefix="/api/questions")
 
-_OPENING, _TRACING = threading.Lock(), threading.Lock()
-
-
-def _one_at_a_time(make: Callable[[], Trace | None]) -> Trace | None:
-    with _TRACING:
-        return make()
-
 
 def room_of(request: Request) -> QuestionsRoom:
-    """The lab's room of questions; opened when it is first asked for."""
-    state, training = request.app.state, training_of(request)
-    with _OPENING:
-        if not hasattr(state, "questions"):
-            publish, children = training.publish, training.children
-            state.questions = QuestionsRoom(
-                training.folder, publish, children, _one_at_a_time, training.own_data
-            ).open()
-            state.lab.closing.append(state.questions.close)
-        found: QuestionsRoom = state.questions
-        return found
+    """The lab's room of questions, which stands on the training's."""
+    training = training_of(request)
+
+    def make(lab: Lab) -> QuestionsRoom:
+        publish, children, alone = training.publish, training.children, lab.traces.alone
+        return QuestionsRoom(training.folder, publish, children, alone, training.own_data).open()
+
+    return opened(request, "questions", make)
 
 
 @router.get("")
@@ -64,13 +52,13 @@ def start(asked: QuestionAsked, request: Request) -> dict[str, Any]:
 
 
 @router.post("/stop")
-def stop(question: NamedRun, request: Request) -> dict[str, Any]:
+def stop(question: Named, request: Request) -> dict[str, Any]:
     """Stop what answers one; it saves everything."""
     return room_of(request).stop(question.name)
 
 
 @router.post("/continue")
-def resume(question: NamedRun, request: Request) -> dict[str, Any]:
+def resume(question: Named, request: Request) -> dict[str, Any]:
     """Resume one where it stopped."""
     return room_of(request).resume(question.name)
 

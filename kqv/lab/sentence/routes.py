@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from kqv.generation.sampling import Sampling
+from kqv.lab.rooms import numbers, opened
 from kqv.lab.sentence.models import readers
 from kqv.lab.sentence.reading import attention_from, likeliest
 from kqv.lab.sentence.room import Room
@@ -66,14 +66,15 @@ class Asked(BaseModel):
 class Changed(BaseModel):
     """One change of a pass."""
 
-    how: Literal["without", "mean", "hide"]
+    how: Literal["without", "mean", "taken", "hide"]
     part: Annotated[str, Field(max_length=300)] | None = None
+    text: Annotated[str, Field(max_length=5000)] | None = None
     query: Position | None = None
     key: Position | None = None
 
     @property
     def change(self) -> Change:
-        return Change(self.how, self.part, self.query, self.key)
+        return Change(self.how, self.part, self.text, self.query, self.key)
 
 
 class AskedChanged(Asked):
@@ -88,18 +89,8 @@ class AskedTested(Asked):
     most: Annotated[int, Field(ge=1, le=16)] = 6
 
 
-_making = threading.Lock()
-
-
 def _room(request: Request) -> Room:
-    """The lab's room; made when it is first asked for."""
-    state = request.app.state
-    with _making:
-        if not hasattr(state, "sentence"):
-            state.sentence = Room(state.lab)
-            state.lab.closing.append(state.sentence.close)
-    room: Room = state.sentence
-    return room
+    return opened(request, "sentence", Room)
 
 
 @router.get("/models")
@@ -137,8 +128,7 @@ def read(asked: Read, request: Request) -> dict[str, Any]:
 @router.get("/attention")
 def attention(request: Request, trace: str, text: int, query: int) -> Response:
     """What every head gives from one position to each key, `[attention·head·key]` in little-endian float32."""
-    rows = attention_from(_room(request).trace(trace), text, query)
-    return Response(rows.numpy().astype("<f4", copy=False).tobytes(), media_type="application/octet-stream")
+    return numbers(attention_from(_room(request).trace(trace), text, query).numpy())
 
 
 @router.get("/next")

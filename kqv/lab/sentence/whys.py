@@ -12,7 +12,7 @@ from kqv.errors import Error
 from kqv.why.parts import Part
 from kqv.why.score import ScoreSplit
 from kqv.why.token import TokenSplit, Word
-from kqv.why.why import Why
+from kqv.why.why import Where, Why
 
 KEPT = 2
 LARGEST = 40
@@ -21,22 +21,23 @@ LARGEST = 40
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: the score at a `cell`, or else the logit of the `token` of that id after a `position` (None: the
-    likeliest); `against` is another key's position or another token's id."""
+    """What is asked: the score at a `cell`, or else the logit of a `token` (None: the likeliest) after a `position`
+    (None: the last); `against` is another key or another token. Words stand for positions and for tokens' ids."""
 
     cell: str | None = None
-    position: int | None = None
-    token: int | None = None
-    against: int | None = None
+    position: Where | None = None
+    token: int | str | None = None
+    against: int | str | None = None
 
 
 @dataclass(frozen=True)
 class Change:
-    """A part that gives nothing, or its `mean`, or the key at a position hidden from the query at one, in a part (None:
-    in every attention)."""
+    """A part that gives nothing, its `mean`, or what it gives in another `text`; or the key at a position hidden from
+    the query at one, in a part (None: in every attention)."""
 
-    how: Literal["without", "mean", "hide"]
+    how: Literal["without", "mean", "taken", "hide"]
     part: str | None = None
+    text: str | None = None
     query: int | None = None
     key: int | None = None
 
@@ -59,28 +60,51 @@ class Whys:
             return self._known[key]
 
     def answer(self, why: Why, question: Question) -> dict[str, Any]:
-        """The split of what is asked for, the largest parts first. Raises `Error` as `Why.score` and `Why.token`."""
+        """`split_as_dict`, one at a time."""
         with self._lock:  # a change hooks the model, and a pass of another request would see it
-            if question.cell is not None:
-                return score_as_dict(why.score(question.cell, question.against))
-            return token_as_dict(why.token(*_tokens(why, question)))
+            return split_as_dict(why, question)
 
     def changed(self, why: Why, question: Question, changes: Sequence[Change]) -> dict[str, Any]:
-        """The number as it is and in the pass with all changes together."""
+        """`changed_as_dict`, one at a time."""
         with self._lock:
-            other = why
-            for change in changes:
-                other = _applied(other, change)
-            return {"how": other.words, "before": _measured(why, question), "after": _measured(other, question, why)}
+            return changed_as_dict(why, question, changes)
 
     def tested(self, why: Why, question: Question, most: int) -> list[dict[str, Any]]:
-        """The largest parts, each taken out by itself: what the split says beside what becomes of the number."""
+        """`tested_as_dicts`, one at a time."""
         with self._lock:
-            if question.cell is not None:
-                rows = why.test_score(question.cell, question.against, most)
-            else:
-                rows = why.test_token(*_tokens(why, question), most)
-            return [row.as_dict() for row in rows]
+            return tested_as_dicts(why, question, most)
+
+
+def split_as_dict(why: Why, question: Question) -> dict[str, Any]:
+    """The split of what is asked for, the largest parts first, and how its pass was changed. Raises `Error` as
+    `Why.score` and `Why.token`."""
+    of_pass = {"pass": [change.words for change in why.changes]}
+    if question.cell is not None:
+        return score_as_dict(why.score(question.cell, question.against)) | of_pass
+    return token_as_dict(why.token(*_tokens(why, question))) | of_pass
+
+
+def changed_as_dict(why: Why, question: Question, changes: Sequence[Change]) -> dict[str, Any]:
+    """The number as it is and in the pass with all changes together."""
+    other = with_changes(why, changes)
+    how = [change.words for change in other.changes[len(why.changes) :]]
+    return {"how": how, "before": _measured(why, question), "after": _measured(other, question, why)}
+
+
+def tested_as_dicts(why: Why, question: Question, most: int) -> list[dict[str, Any]]:
+    """The largest parts, each taken out by itself: what the split says beside what becomes of the number."""
+    if question.cell is not None:
+        rows = why.test_score(question.cell, question.against, most)
+    else:
+        rows = why.test_token(*_tokens(why, question), most)
+    return [row.as_dict() for row in rows]
+
+
+def with_changes(why: Why, changes: Sequence[Change]) -> Why:
+    """The pass with all of them. Raises `Error` for a change that cannot be made."""
+    for change in changes:
+        why = _applied(why, change)
+    return why
 
 
 def _applied(why: Why, change: Change) -> Why:
@@ -90,13 +114,21 @@ def _applied(why: Why, change: Change) -> Why:
         return why.hidden(change.query, change.key, change.part)
     if change.part is None:
         raise Error("say which part is to be changed")
+    if change.how == "taken":
+        if not change.text:
+            raise Error("say from which text the part's output is to be taken")
+        return why.taken(change.part, change.text)
     return why.without(change.part) if change.how == "without" else why.mean(change.part)
 
 
-def _tokens(why: Why, question: Question) -> tuple[Word, int | None, Word | None]:
+def _tokens(why: Why, question: Question) -> tuple[Word, Where | None, Word | None]:
     """The token that is asked for, after which position, and the one that it is compared with."""
-    token = why.word(None, question.position) if question.token is None else why.token_of(question.token)
-    return token, question.position, None if question.against is None else why.token_of(question.against)
+    against = None if question.against is None else _token(why, question.against, question.position)
+    return _token(why, question.token, question.position), question.position, against
+
+
+def _token(why: Why, asked: int | str | None, position: Where | None) -> Word:
+    return why.token_of(asked) if isinstance(asked, int) else why.word(asked, position)
 
 
 def _measured(why: Why, question: Question, asked: Why | None = None) -> dict[str, float]:

@@ -7,13 +7,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
-
-from torch import Tensor
+from typing import Any, TypeVar
 
 from kqv.errors import TraceError
 from kqv.systems.system import Traced
+from kqv.trace.memory import storages_of
 from kqv.trace.trace import Trace
+
+Made = TypeVar("Made")
 
 MOST = 8
 MOST_BYTES = 2_000_000_000
@@ -75,6 +76,11 @@ class Traces:
                 self._drop_the_oldest()
             return kept
 
+    def alone(self, make: Callable[[], Made]) -> Made:
+        """Make what is not kept here while no trace is made."""
+        with self._making:
+            return make()
+
     def _same(self, asked: Hashable | None) -> KeptTrace | None:
         with self._changing:
             for kept in reversed(self._kept.values()):
@@ -113,22 +119,3 @@ class Traces:
 
     def __len__(self) -> int:
         return len(self._kept)
-
-
-def storages_of(trace: Trace) -> dict[int, int]:
-    """The memory that a trace holds: bytes by address, views of one tensor counted once."""
-    storages = (tensor.untyped_storage() for tensor in _tensors_of(trace))
-    return {storage.data_ptr(): storage.nbytes() for storage in storages}
-
-
-def _tensors_of(trace: Trace) -> Iterator[Tensor]:
-    for record in trace.recorder.records:
-        yield record.tensor
-        if record.received is not None:
-            yield record.received.tensor
-    for call in trace.recorder.calls:
-        for kept in (call.gradient, *call.input_gradients):
-            if kept is not None:
-                yield kept.tensor
-    for update in trace.updates.values():
-        yield from (update.after, update.before, update.unclipped, *update.tensors().values())

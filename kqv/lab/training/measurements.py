@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kqv.files.reading import open_regular
 from kqv.training.lines import Line, measurement
 
 MOST = 1000
@@ -58,7 +59,7 @@ class GrowingCurves:
     def read(self) -> None:
         """Take what was written since."""
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 facts = os.fstat(file.fileno())
                 identity = (facts.st_dev, facts.st_ino)
                 if identity != self._identity or facts.st_size < self._offset:
@@ -117,7 +118,7 @@ def _speed(lines: list[Line]) -> float | None:
 
 def _last_lines(path: Path) -> list[Line]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(max(0, size - TAIL))
             text = file.read(TAIL).decode("utf-8", errors="replace")

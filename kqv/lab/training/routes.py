@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from kqv.lab.rooms import Named, numbers, opened
 from kqv.lab.state import Lab
 from kqv.lab.training.asked import TrainingAsked, offered
 from kqv.lab.training.looks import looks_of, pixels_of
@@ -16,33 +16,20 @@ from kqv.lab.training.room import TrainingRoom
 
 router = APIRouter(prefix="/api/training")
 
-_OPENING = threading.Lock()
 
-
-class NamedRun(BaseModel):
-    """A run by its name."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(max_length=300)
-
-
-class Further(NamedRun):
+class Further(Named):
     """A run that is to be trained further, perhaps up to another number of steps."""
 
     steps: int | None = Field(default=None, ge=1, le=10**9)
 
 
 def room_of(request: Request) -> TrainingRoom:
-    """The lab's training room; opened when it is first asked for."""
-    state = request.app.state
-    with _OPENING:
-        if not hasattr(state, "training"):
-            lab: Lab = state.lab
-            state.training = TrainingRoom(lab.runs_folder, lab.events.publish, own_data=lab.settings.is_loopback).open()
-            lab.closing.append(state.training.close)
-        found: TrainingRoom = state.training
-        return found
+    """The lab's training room."""
+
+    def make(lab: Lab) -> TrainingRoom:
+        return TrainingRoom(lab.runs_folder, lab.events.publish, own_data=lab.settings.is_loopback).open()
+
+    return opened(request, "training", make)
 
 
 @router.get("/systems")
@@ -65,7 +52,7 @@ def start(asked: TrainingAsked, request: Request) -> dict[str, Any]:
 
 
 @router.post("/stop")
-def stop(run: NamedRun, request: Request) -> dict[str, Any]:
+def stop(run: Named, request: Request) -> dict[str, Any]:
     """Stop one; it saves everything."""
     return room_of(request).stop(run.name)
 
@@ -120,10 +107,3 @@ def pictures(name: str, which: str, request: Request) -> Response:
     """Held-out pictures by their numbers, with commas between them: brightness from 0 to 255."""
     wanted = [int(number) for number in which.split(",")[:100] if number.isdecimal() and len(number) < 10]
     return numbers(pixels_of(room_of(request).run(name).run, wanted))
-
-
-def numbers(found: Any) -> Response:
-    """An array as raw little-endian float32, its shape in the header `X-Sizes`."""
-    content = np.ascontiguousarray(found, dtype="<f4")
-    sizes = ",".join(map(str, content.shape))
-    return Response(content.tobytes(), media_type="application/octet-stream", headers={"X-Sizes": sizes})

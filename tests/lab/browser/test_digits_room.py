@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from learned import draw_seven
+from seven import draw_seven
 
 from kqv.lab.settings import Settings
 

@@ -47,6 +47,20 @@ def test_from_a_mistake_to_a_trained_network(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_what_was_found_is_said_in_german(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    page.get_by_role("button", name="de", exact=True).click()
+    editor = page.locator("textarea")
+    editor.fill(template(exercise(NAME)).replace(TO_WRITE, "return np.sum(output_activations)"))
+    editor.press("Control+Enter")
+    report = page.locator("[data-passed]")
+    expect(report).to_contain_text("Zurück kam eine bloße Zahl für", timeout=60_000)
+    expect(report).to_contain_text("Hat eine Summe, ein Mittel oder ein argmax aus allem eine Zahl gemacht?")
+    expect(report).to_contain_text("Geprüft mit: drei Klassen")
+    assert report.locator("[lang=en]").all_inner_texts() == [exercise(NAME).functions[0].call]
+
+
 def test_what_is_written_is_kept_by_itself_and_found_again(page: Any) -> None:
     from playwright.sync_api import expect
 

@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from choosing import WEIGHTS, Room, random_cells
 from notebook_stand import Notebook, wired
+from small_passages import gpt
 from small_runs import small_run
 from small_trace import WORDS, trace_of_words
 from test_accessibility import AXE, violations
-from test_tensors_page import PREFIXES, WEIGHTS, Room, _arithmetic_gives_its_result, number
 
 import kqv
-from kqv.lab.traces.tensors import tensor_of
 from kqv.trace.cells import Phase
 from kqv.viewed import Viewed
+from kqv.why.why import Why
 
 __all__ = ["wired"]
 
@@ -66,25 +67,7 @@ def card(shown: Show, noted: Any) -> Card:
 
 @pytest.mark.parametrize("phase", ["forward", "backward", "update"])
 def test_random_cells_show_the_recorded_number_and_arithmetic_that_gives_it(card: Card, phase: Phase) -> None:
-    chosen = random.Random(f"notebook {phase}")
-    having = [
-        record
-        for record in card.trace.tensors
-        if (phase != "update" or record.name in card.trace.updates)
-        and (phase != "backward" or record.readable_gradient is not None)
-    ]
-    for record in chosen.sample(having, 4):
-        tensor, _ = tensor_of(card.trace, record.name, phase)
-        index = [0] * (tensor.dim() - 2) + [chosen.randrange(size) for size in tensor.shape[-2:]]
-        cell = f"{PREFIXES[phase]}{record.name}" + (f"[{','.join(map(str, index))}]" if index else "")
-        card.show(record.name, phase)
-        card.choose(*([0, 0, *index][-2:]))
-        inspector = card.shown(cell)
-        value = float(tensor[tuple(index)])
-        pressed = inspector.locator("[data-phase][aria-pressed=true] .number").inner_text()
-        assert number(pressed) == pytest.approx(value, rel=1e-5, abs=1e-30), cell
-        for line in inspector.locator("p.numbers:visible").all_inner_texts():
-            _arithmetic_gives_its_result(line, cell)
+    for cell, value in random_cells(card, phase, 4, random.Random(f"notebook {phase}")):
         assert card.view.cell == cell
         assert card.view.chosen is not None
         assert card.view.chosen.value == pytest.approx(value)
@@ -190,3 +173,30 @@ def test_a_run_shows_its_curves_and_follows_what_is_measured(shown: Show, noted:
     with notebook.lock:
         notebook.view.look()
     page.locator(f'[data-curve] [role=slider][aria-valuenow="{last + 5}"]').wait_for()
+
+
+def german(text: str) -> float:
+    """A number as the page writes it in German."""
+    return float(text.replace("−", "-").replace(",", "."))
+
+
+def test_why_is_split_and_a_part_gives_its_mean(shown: Show, noted: Any) -> None:
+    why = Why(gpt("gpt2"))
+    notebook = shown(why, token="good", after="tasted", language="de")
+    page = noted.page
+    page.get_by_role("heading", name="Warum „good“ nach „tasted“? Sein Logit").wait_for()
+    split = why.token("good", "tasted")
+    values = [german(text) for text in page.locator(".why td.wide .number").all_inner_texts()]
+    assert values[:5] == pytest.approx([value for _, value in split.largest(5)], rel=6e-3)
+    head = next(part.words for part, _ in split.largest(12) if part.kind == "head")
+    spoken = head.replace("block", "Block").replace("head", "Kopf")
+    page.get_by_role("switch", name=spoken).check()
+    page.get_by_role("radio", name="sein Mittel").check()
+    page.get_by_text(f"mit dem Mittelwert von {spoken}").wait_for()
+    expected = why.mean(head).logit_and_probability(why.word("good", "tasted"), "tasted")
+    assert german(page.locator(".why .measure b").first.inner_text()) == pytest.approx(expected["logit"], rel=6e-4)
+    assert notebook.view.changed.words == f"with the mean of {head}"
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    if AXE.is_file():
+        assert violations(page) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from learned import PIZZA
 from test_accessibility import AXE, violations
 
 import kqv
+from kqv.generation.fast_step import FastStep
 from kqv.generation.sampling import Sampling
 from kqv.lab.sentence import models
 from kqv.lab.settings import Settings
@@ -85,8 +87,14 @@ def test_what_is_written_on_the_page_is_what_is_generated(lab: Any, noted: Any, 
     page.get_by_text("was drawn from").wait_for()
 
 
-def test_writing_is_stopped(lab: Any, noted: Any) -> None:
-    page = noted.page
+def test_writing_is_stopped(lab: Any, noted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    page, step = noted.page, FastStep.__call__
+
+    def slowly(*given: Any) -> Any:
+        time.sleep(0.02)
+        return step(*given)
+
+    monkeypatch.setattr(FastStep, "__call__", slowly)
     page.get_by_role("spinbutton", name="Tokens").fill("1000")
     page.get_by_role("button", name="Let it write").click()
     page.locator(".piece").nth(3).wait_for()
@@ -112,6 +120,38 @@ def test_why_is_split_and_a_part_is_switched_off(lab: Any, noted: Any) -> None:
     split = kqv.load(lab.settings.runs / "gpt").why(PIZZA).test_score(lab_cell(page), most=8)
     shown = [text.replace("−", "-") for text in page.locator(".why .alone").all_inner_texts() if text]
     assert [float(text) for text in shown] == pytest.approx([row.change for row in split], rel=6e-3, abs=1e-3)
+
+
+def test_an_address_leads_back_to_sampling_the_mean_and_why(lab: Any, noted: Any) -> None:
+    page = noted.page
+    page.get_by_role("slider", name="Temperature").fill("0.5")
+    page.get_by_role("slider", name="Top-k").fill("4")  # the tenth step
+    page.get_by_role("button", name="Why “").nth(1).click()
+    page.get_by_text("the model computed").wait_for()
+    page.locator(".why").get_by_role("switch").nth(1).check()
+    page.get_by_role("radio", name="what it gives in another text").check()
+    page.get_by_role("textbox", name="Another text").fill("the oven tasted good")
+    page.get_by_role("textbox", name="Another text").press("Enter")
+    page.locator(".why .measure").first.wait_for()
+    page.get_by_role("button", name="All heads").click()
+
+    def seen() -> list[Any]:
+        page.locator(".why .measure").first.wait_for()
+        page.locator(".next .kept").first.wait_for()
+        return [
+            page.locator(".why .heading").inner_text(), page.locator(".why .result").inner_text(),
+            page.locator(".next .kept").all_inner_texts(),
+            page.get_by_role("textbox", name="Another text").input_value(),
+            page.get_by_role("button", name="All heads").get_attribute("aria-pressed"),
+            page.get_by_role("slider", name="Temperature").input_value(),
+        ]  # fmt: skip
+
+    before, address = seen(), page.url
+    page.goto("about:blank")
+    page.goto(address)
+    page.get_by_role("heading", name="Who looks at whom").wait_for()
+    assert seen() == before
+    assert "as in 'the oven tasted good'" in before[1]
 
 
 def lab_cell(page: Any) -> str:

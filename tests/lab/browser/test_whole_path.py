@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from learned import PIZZA, draw_seven, type_seven
+from learned import PIZZA
+from seven import draw_seven, type_seven
 
 from kqv.lab.settings import Settings
 from kqv.training.run import Run
@@ -99,7 +100,7 @@ def test_the_whole_path(opened: Open, noted: Any, runs: Path) -> None:
     rooms.get_by_role("link", name="Training").click()
     page.get_by_role("button", name="New training").click()
     page.get_by_role("combobox", name="How long").select_option("steps")
-    page.get_by_role("spinbutton", name="steps").fill("50000")
+    page.get_by_role("spinbutton", name="steps").fill("500000")
     page.get_by_role("button", name="Start", exact=True).click()
     watch_the_curve_move(page)
     page.get_by_role("heading", name="What it says now").wait_for(timeout=LONG)
@@ -169,7 +170,7 @@ def test_the_whole_path_by_keyboard_alone(opened: Open, noted: Any, runs: Path) 
     keyboard.press(rooms.get_by_role("link", name="Training"))
     keyboard.press(page.get_by_role("button", name="New training"))
     keyboard.press(page.get_by_role("combobox", name="How long"), "s")
-    keyboard.press(page.get_by_role("spinbutton", name="steps"), *"50000")
+    keyboard.press(page.get_by_role("spinbutton", name="steps"), *"500000")
     keyboard.press(page.get_by_role("button", name="Start", exact=True))
     watch_the_curve_move(page)
     keyboard.press(page.get_by_role("button", name="Stop", exact=True))

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { Catalogue } from "./catalogue";
 import errors from "./errors.json";
+import exercises from "./exercises.json";
+import findings from "./findings.json";
+import { germanChange, germanPart } from "./parts";
 
 const catalogue = new Catalogue({ "no run {0}; it has: {1}": "kein Lauf {0}; es gibt: {1}", "no run {0}": "kein Lauf {0}", "σ(z) is missing": "σ(z) fehlt" });
 
@@ -15,6 +18,33 @@ test("each error's own sentence is told apart from all others", () => {
   const all = new Catalogue(errors);
   for (const [english, german] of Object.entries(errors)) {
     const fill = (text: string) => text.replace(/\{(\d)\}/g, (_, at: string) => `x${at}`);
-    expect(all.german(fill(english))).toBe(fill(german));
+    expect(all.german(fill(english))).toBe(fill(german.replaceAll("!}", "}")));
   }
+});
+
+test.each([
+  ["you returned [4, 1] for δ; expected [out=3, 1]: it is transposed; is a .T too many, or missing, or are the factors of np.dot in the wrong order?", "zurück kam [4, 1] für δ; erwartet wird [out=3, 1]: Das ist transponiert; ist ein .T zu viel oder zu wenig, oder stehen die Faktoren von np.dot verkehrt herum?"],
+  ["you returned [4, 1] for δ; expected a plain number: add everything up with np.sum(…)", "zurück kam [4, 1] für δ; erwartet wird eine bloße Zahl: mit np.sum(…) alles zusammenzählen"],
+  ["the name aa is not defined, in line 3 of relu.py (a = aa + 1)", "der Name aa ist nicht definiert, in Zeile 3 von relu.py (a = aa + 1)"],
+  ["a part is still to be written in line 4 of backprop.py (raise NotImplementedError)", "ein Teil ist noch zu schreiben in Zeile 4 von backprop.py (raise NotImplementedError)"],
+  ["there w is [out=3, in=4], a is [in=4, 1]", "dort: w ist [out=3, in=4], a ist [in=4, 1]"],
+  ["Python's own words: TypeError: it is a number", "Pythons eigene Worte: TypeError: it is a number"],
+  ["with z[0,0] = 0.5, z[1,0] = 2, and 3 more", "mit z[0,0] = 0.5, z[1,0] = 2 und 3 weiteren"],
+  ["tested with ten classes", "geprüft mit: zehn Klassen"],
+  ["update returned a list of 2; expected 2 things: return weights, biases", "update gab list mit 2 Einträgen zurück; erwartet werden 2 Dinge: return weights, biases"],
+])("a finding is put together in German: %s", (english, german) => {
+  expect(new Catalogue({ ...errors, ...exercises, ...findings }).german(english)).toBe(german);
+});
+
+test.each([
+  ["without decoder block 1 cross-attention head 0", "ohne Decoder Block 1 Cross-Attention Kopf 0"],
+  ["with the mean of block 5 feed-forward at “it”", "mit dem Mittelwert von Block 5 Feed-Forward bei „it“"],
+  ["with block 5 head 3 as in 'the head, block by block'", "mit Block 5 Kopf 3 wie in 'the head, block by block'"],
+  ["with “pizza” hidden from “it” in block 0 head 1", "mit „pizza“ verdeckt vor „it“ in Block 0 Kopf 1"],
+])("a change of the pass is put together in German: %s", (english, german) => {
+  expect(germanChange(english)).toBe(german);
+});
+
+test("a part in German keeps what it quotes", () => {
+  expect(germanPart("source token “head position”")).toBe("Quelle Token „head position“");
 });

@@ -1,4 +1,4 @@
-/** Sentences in two languages: whole ones, and patterns with `{0}`, `{1}` for what stands in them. */
+/** Sentences in two languages: whole ones, and patterns with `{0}`, `{1}` for what stands in them; `{0!}` stays as it is. */
 
 interface Pattern {
   english: RegExp;
@@ -6,7 +6,7 @@ interface Pattern {
   letters: number;
 }
 
-const HOLE = /\{(\d)\}/g;
+const HOLE = /\{(\d)(!?)\}/g;
 
 export class Catalogue {
   private readonly patterns: Pattern[];
@@ -23,7 +23,11 @@ export class Catalogue {
     if (Object.hasOwn(this.sentences, english)) return this.sentences[english];
     for (const one of this.patterns) {
       const found = one.english.exec(english);
-      if (found) return one.german.replace(HOLE, (_, number: string) => this.german(found[Number(number) + 1] ?? "") ?? found[Number(number) + 1] ?? "");
+      if (!found) continue;
+      return one.german.replace(HOLE, (_, number: string, asItIs: string) => {
+        const inside = found[Number(number) + 1] ?? "";
+        return (asItIs ? undefined : this.german(inside)) ?? inside;
+      });
     }
     return undefined;
   }
@@ -31,5 +35,5 @@ export class Catalogue {
 
 function pattern(english: string): RegExp {
   const parts = english.split(/\{\d\}/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${parts.join("(.+?)")}$`, "su");
+  return new RegExp(`^${parts.join("(.*?)")}$`, "su");
 }

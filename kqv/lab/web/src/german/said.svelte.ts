@@ -1,6 +1,6 @@
 /**
  * What the server says, in the page's language. Python speaks English; the German of each of its sentences stands in
- * `errors.json` and `exercises.json`, with `{0}`, `{1}` where it has names or numbers. What stands in neither stays English.
+ * `errors.json`, `exercises.json` and `findings.json`, with `{0}`, `{1}` where it has names or numbers. What stands in none of them stays English.
  */
 
 import { language } from "../texts.svelte";
@@ -11,8 +11,8 @@ let asked = false;
 
 /** The sentences are fetched when somebody first reads German. */
 async function load(): Promise<void> {
-  const [errors, exercises] = await Promise.all([import("./errors.json"), import("./exercises.json")]);
-  catalogue = new Catalogue({ ...exercises.default, ...errors.default });
+  const all = await Promise.all([import("./findings.json"), import("./exercises.json"), import("./errors.json")]);
+  catalogue = new Catalogue(Object.assign({}, ...all.map((each) => each.default)) as Record<string, string>);
 }
 
 /** A sentence of the server in the page's language; where it is drawn, it is drawn anew with the language. */

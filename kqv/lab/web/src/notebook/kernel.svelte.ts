@@ -1,8 +1,8 @@
 /** The kernel of a notebook, asked as the lab's server is: a question is a message with a number, and so is its answer. */
 
 import type { AnyModel } from "@anywidget/types";
-import type { Query } from "../api";
 import type { Asking } from "../components/trace.svelte";
+import { said as inWords } from "../german/said.svelte";
 
 /** What the kernel says to a question: as JSON, with numbers beside it, or in one line why not. */
 interface Said {
@@ -31,11 +31,11 @@ export class Kernel implements Asking {
     model.on("msg:custom", this.heard);
   }
 
-  get<Answer>(name: string, query: Query = {}): Promise<Answer> {
+  get<Answer>(name: string, query: object = {}): Promise<Answer> {
     return this.ask(name, query, (content) => content as Answer);
   }
 
-  floats(name: string, query: Query = {}): Promise<Float32Array> {
+  floats(name: string, query: object = {}): Promise<Float32Array> {
     return this.ask(name, query, (_, [numbers]) => floatsOf(numbers));
   }
 
@@ -44,7 +44,7 @@ export class Kernel implements Asking {
     clearTimeout(this.timer);
   }
 
-  private ask<Answer>(name: string, query: Query, read: (content: unknown, buffers: readonly DataView[]) => Answer): Promise<Answer> {
+  private ask<Answer>(name: string, query: object, read: (content: unknown, buffers: readonly DataView[]) => Answer): Promise<Answer> {
     const id = `${this.own}-${++this.asked}`;
     return new Promise((done, failed) => {
       this.open.set(id, { done: (content, buffers) => done(read(content, buffers)), failed, since: Date.now() });
@@ -59,7 +59,7 @@ export class Kernel implements Asking {
     this.open.delete(said.answer);
     this.look();
     if (said.error === undefined) found.done(said.content, buffers);
-    else found.failed(new Error(said.error));
+    else found.failed(new Error(inWords(said.error)));
   };
 
   /** Look at the oldest question that is open, now or when it would be late. */

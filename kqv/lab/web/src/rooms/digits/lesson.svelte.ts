@@ -1,8 +1,8 @@
 /** A lesson as the page sees it: the network, what it said last, and what can be asked of it. */
 
 import { ApiError, bytes, get, post } from "../../api";
-import { open, type Trace } from "../../components/trace.svelte";
-import { readPass, readTensor, unpack, type CellAnswer, type Introduction, type Pass, type Phase, type Said, type Tensor } from "./wire";
+import { open, type Cell, type Trace } from "../../components/trace.svelte";
+import { readPass, readTensor, unpack, type Introduction, type Pass, type Phase, type Said, type Tensor } from "./wire";
 
 export type RuleName = "gradient-descent" | "run";
 
@@ -97,8 +97,8 @@ export class Lesson {
     return readTensor(await bytes(this.path("numbers"), undefined, { tensor, phase }));
   }
 
-  cell(cell: string): Promise<CellAnswer> {
-    return get<CellAnswer>(this.path("cell"), { cell });
+  cell(cell: string): Promise<Cell> {
+    return get<Cell>(this.path("cell"), { cell });
   }
 
   /** Show a number in the inspector; the pass is put among the lab's traces for that. */

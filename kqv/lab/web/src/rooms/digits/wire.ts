@@ -73,19 +73,6 @@ export interface Introduction {
   optimizer: string;
 }
 
-export interface CellAnswer {
-  cell: string;
-  value: number | string;
-  heading: string;
-  formula: string;
-  location: string;
-  numbers: string;
-  where: [string, string][];
-  from: { cell: string; value?: number | string }[];
-  check: string;
-  step: string;
-}
-
 /** An answer taken apart: the header as it is, and a reader of the numbers behind it, in their order. */
 export function unpack(content: ArrayBuffer): { header: Record<string, unknown>; next: (sizes: number[]) => Float32Array } {
   const length = new DataView(content).getUint32(0, true);

@@ -103,5 +103,5 @@ export function lineOf(report: Report | undefined, name: string): number | undef
 
 /** A text that begins with a word begins with a capital; one that begins with code or a formula stays. */
 export function sentence(text: string): string {
-  return /^[a-z]{2,}[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return /^[a-zäöü]{2,}[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 }

@@ -1,5 +1,6 @@
 /** The texts of what comes next, of writing and of why. */
 
+import { germanChange, germanPart } from "../../german/parts";
 import type { Translated } from "../../texts.svelte";
 
 const next = {
@@ -31,15 +32,27 @@ const writing = {
   length: "That is as long as was asked for.",
   candidates: (token: string) => `“${token}” was drawn from`,
 };
-/** A part's name in German; the server says it in English. */
-const inGerman = (part: string) =>
-  part.replace(/\bblock\b/g, "Block").replace(/\bhead\b/g, "Kopf").replace("feed-forward", "Feed-Forward").replace("cross-attention", "Cross-Attention").replace(/\bdecoder\b/g, "Decoder").replace(/\bencoder\b/g, "Encoder")
-    .replace(/^token /, "Token ").replace(/“(.*)”/, "„$1“");
+/** An attention's module as one says it: `decoder block 1 cross-attention`. */
+export const moduleInWords = (module: string) =>
+  module.replace(/\.attention$/, "").replace(/(^|\.)blocks\.(\d+)/, "$1block $2").replace(/\./g, " ").replace("cross_attention", "cross-attention");
 
 const why = {
   spoken: (part: string) => part,
+  changed: (how: string) => how,
+  where: moduleInWords,
+  whyScore: (word: string, key: string, where: string, head: number) => `Why does “${word}” look at “${key}”? The score in ${where}, head ${head}`,
+  whyToken: (token: string, after: string) => `Why “${token}” after “${after}”? Its logit`,
+  against: (other: string) => `It is the difference to that of “${other}”.`,
+  passOf: (how: string) => `In the pass ${how}.`,
+  which: "What is shown",
+  instead: "A part that is off gives",
+  zero: "nothing: 0",
+  mean: "its mean over the text",
+  taken: "what it gives in another text",
+  otherText: "Another text",
+  awaits: "Type the other text, and press Enter.",
   loading: "Computing …",
-  sum: (count: number, sum: string, value: string) => `It is the sum of ${count.toLocaleString("en")} terms, ${sum}; the model computed ${value}.`,
+  sum: (count: number, sum: string, value: string) => `It is the sum of ${count.toLocaleString("en")} ${count === 1 ? "term" : "terms"}, ${sum}; the model computed ${value}.`,
   others: (count: number) => `${count} others`,
   part: "part",
   gives: "gives",
@@ -106,9 +119,22 @@ export const writingTexts = {
 export const whyTexts = {
   en: why,
   de: {
-    spoken: inGerman,
+    spoken: germanPart,
+    changed: germanChange,
+    where: (module: string) => germanPart(moduleInWords(module)),
+    whyScore: (word: string, key: string, where: string, head: number) => `Warum achtet „${word}“ auf „${key}“? Der Score in ${where}, Kopf ${head}`,
+    whyToken: (token: string, after: string) => `Warum „${token}“ nach „${after}“? Sein Logit`,
+    against: (other: string) => `Es ist der Unterschied zu dem von „${other}“.`,
+    passOf: (how: string) => `Im Durchlauf ${how}.`,
+    which: "Was zu sehen ist",
+    instead: "Ein ausgeschalteter Teil gibt",
+    zero: "nichts: 0",
+    mean: "sein Mittel über den Text",
+    taken: "was er in einem anderen Text gibt",
+    otherText: "Anderer Text",
+    awaits: "Den anderen Text eingeben und Enter drücken.",
     loading: "Rechnet …",
-    sum: (count: number, sum: string, value: string) => `Das ist die Summe aus ${count.toLocaleString("de")} Termen, ${sum}; das Modell hat ${value} berechnet.`,
+    sum: (count: number, sum: string, value: string) => `Das ist die Summe aus ${count.toLocaleString("de")} ${count === 1 ? "Term" : "Termen"}, ${sum}; das Modell hat ${value} berechnet.`,
     others: (count: number) => `${count} weitere`,
     part: "Teil",
     gives: "gibt",
@@ -120,7 +146,7 @@ export const whyTexts = {
     key: (word: string) => `Teile des Keys „${word}“`,
     together: "Jeder Teil, wo immer er steht",
     nothing: "Einen Teil ausschalten: Das Modell läuft dann ohne ihn, und hier steht, was sich ändert.",
-    hide: (key: string, query: string) => `„${key}“ vor „${query}“ verbergen`,
+    hide: (key: string, query: string) => `„${key}“ vor „${query}“ verdecken`,
     score: "Score",
     weight: "Gewicht",
     logit: "Logit",

@@ -10,6 +10,19 @@ export interface Sampling {
   minP?: number | undefined;
 }
 
+/** How tokens are chosen, as it stands in an address; nothing for what is as it is at first. */
+export function inAddress({ temperature, topK, topP, minP }: Sampling): Record<string, number | undefined> {
+  return { temperature: temperature === 1 ? undefined : temperature, top_k: topK, top_p: topP, min_p: minP };
+}
+
+export function fromAddress(query: Record<string, string | undefined>): Sampling {
+  const number = (name: string, low: number, high: number) => {
+    const found = Number(query[name] || NaN);
+    return found >= low && found <= high ? found : undefined;
+  };
+  return { temperature: number("temperature", 0, 2) ?? 1, topK: number("top_k", 1, 1e6), topP: number("top_p", 0, 1), minP: number("min_p", 0, 1) };
+}
+
 export function distribution(logits: ArrayLike<number>, { temperature, topK, topP, minP }: Sampling): Float64Array {
   if (temperature === 0) return certain(logits);
   let found = softmax(logits, temperature);

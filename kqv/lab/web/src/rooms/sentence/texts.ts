@@ -1,4 +1,6 @@
+import { germanPart } from "../../german/parts";
 import type { Translated } from "../../texts.svelte";
+import { moduleInWords } from "./labels";
 
 const en = {
   title: "A sentence, step by step",
@@ -26,7 +28,7 @@ const en = {
   headsFor: (word: string, key: string) => `Which heads look from “${word}” at “${key}”`,
   heads: "Heads",
   heading: (name: string) => (name === "attention" ? "blocks to the right, heads downwards" : `${name.replaceAll(".", ", ").replace("cross_attention", "cross-attention")}: blocks to the right, heads downwards`),
-  where: (module: string) => module.replace(/\.attention$/, "").replace(/(^|\.)blocks\.(\d+)/, "$1block $2").replace(/\./g, " ").replace("cross_attention", "cross-attention"),
+  where: moduleInWords,
   headLabel: (where: string, head: number, to: string, weight: string) => `${where} head ${head}: “${to}” ${weight}`,
   oneHead: (word: string, where: string, head: number) => `What “${word}” takes in ${where}, head ${head}`,
   allHeads: (word: string) => `What “${word}” takes in the mean of all heads`,
@@ -37,8 +39,6 @@ const en = {
   chooseKey: "Choose a word here to see where its weight comes from, and why.",
   inspect: "Where does this weight come from?",
   why: "Why?",
-  whyScore: (word: string, key: string, where: string, head: number) => `Why does “${word}” look at “${key}”? The score in ${where}, head ${head}`,
-  whyToken: (token: string, after: string) => `Why “${token}” after “${after}”? Its logit`,
   next: "What may come next",
   nextLead: "Softmax makes probabilities of the logits. Temperature and filters change them at once; a token is drawn from what is left.",
   path: "The path, number by number",
@@ -88,8 +88,7 @@ const de: { [Name in keyof typeof en]: (typeof en)[Name] extends string ? string
   headsFor: (word, key) => `Welche Köpfe von „${word}“ auf „${key}“ sehen`,
   heads: "Köpfe",
   heading: (name) => (name === "attention" ? "Blöcke nach rechts, Köpfe nach unten" : `${name.replaceAll(".", ", ").replace("cross_attention", "Cross-Attention").replace("attention", "Attention").replace("encoder", "Encoder").replace("decoder", "Decoder")}: Blöcke nach rechts, Köpfe nach unten`),
-  where: (module) =>
-    module.replace(/\.attention$/, "").replace(/(^|\.)blocks\.(\d+)/, "$1Block $2").replace(/\./g, " ").replace("cross_attention", "Cross-Attention").replace("encoder", "Encoder").replace("decoder", "Decoder"),
+  where: (module) => germanPart(moduleInWords(module)),
   headLabel: (where, head, to, weight) => `${where} Kopf ${head}: „${to}“ ${weight}`,
   oneHead: (word, where, head) => `Was „${word}“ in ${where}, Kopf ${head}, aufnimmt`,
   allHeads: (word) => `Was „${word}“ im Mittel aller Köpfe aufnimmt`,
@@ -100,8 +99,6 @@ const de: { [Name in keyof typeof en]: (typeof en)[Name] extends string ? string
   chooseKey: "Hier ein Wort auswählen, um zu sehen, woher sein Gewicht kommt und warum.",
   inspect: "Woher kommt dieses Gewicht?",
   why: "Warum?",
-  whyScore: (word, key, where, head) => `Warum achtet „${word}“ auf „${key}“? Der Score in ${where}, Kopf ${head}`,
-  whyToken: (token, after) => `Warum „${token}“ nach „${after}“? Sein Logit`,
   next: "Was als Nächstes kommen kann",
   nextLead: "Softmax macht aus den Logits Wahrscheinlichkeiten. Temperatur und Filter ändern sie sofort; aus dem, was übrig bleibt, wird ein Token gezogen.",
   path: "Der Weg, Zahl für Zahl",

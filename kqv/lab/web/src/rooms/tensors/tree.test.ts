@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../components/trace.svelte";
-import { grouped, indexAt, ownName, placed, readCell, viewOf } from "./tree";
+import { fromAddress, grouped, inAddress, indexAt, ownName, placed, readCell, viewOf } from "./tree";
 
 function tensor(name: string, module: string, dimensions: string[], sizes: number[], kind: Tensor["kind"] = "activation"): Tensor {
   return {
@@ -63,4 +63,15 @@ it("reads a cell in each way of writing it", () => {
   expect(readCell("cost")).toEqual({ tensor: "cost", phase: "forward", index: [] });
   expect(readCell("scores[it, pizza]")).toBeUndefined();
   expect(readCell("a[b")).toBeUndefined();
+});
+
+it("has an address for what is shown", () => {
+  const view = { rows: "head", columns: "key", fixed: { batch: 0, query: 5 } };
+  const written = inAddress(view, [0, 30]);
+  expect(written).toEqual({ rows: "head", columns: "key", at: "query=5", from: "0,30" });
+  expect(fromAddress(written)).toEqual({ view: { ...view, fixed: { query: 5 } }, start: [0, 30] });
+  expect(viewOf(SCORES, undefined, fromAddress(written).view)).toEqual(view);
+  expect(inAddress(undefined, [0, 0])).toEqual({});
+  expect(fromAddress({ at: "head=x,=", from: "-1,2e3" })).toEqual({ view: undefined, start: [0, 0] });
+  expect(viewOf(SCORES, undefined, fromAddress({ rows: "no", columns: "such", at: "head=99" }).view)).toEqual({ rows: "query", columns: "key", fixed: { batch: 0, head: 5 } });
 });

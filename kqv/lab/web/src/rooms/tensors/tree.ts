@@ -15,7 +15,7 @@ export interface Group {
   like: string;
 }
 
-const BLOCK = /^(\w+\.\d+)(\.|$)/;
+const BLOCK = /^((?:\w+\.)+?\d+)(\.|$)/;
 
 /** Groups in the order in which the pass meets them; within a module what was computed first, then weights. */
 export function grouped(tensors: readonly Tensor[], alike: Record<string, string>, wanted = ""): Group[] {
@@ -59,6 +59,25 @@ export function viewOf(tensor: Tensor, index?: readonly number[], old?: View): V
     if (name !== rows && name !== columns) fixed[name] = index?.[axis] ?? Math.min(old?.fixed[name] ?? 0, (tensor.sizes[axis] ?? 1) - 1);
   });
   return { rows, columns, fixed };
+}
+
+/** What is shown and the first cell of its window, as they stand in an address; nothing for what nobody chose. */
+export function inAddress(view: View | undefined, [row, column]: readonly [number, number]): Record<string, string | undefined> {
+  const fixed = Object.entries(view?.fixed ?? {}).filter(([, at]) => at > 0);
+  return {
+    rows: view?.rows || undefined,
+    columns: view?.columns || undefined,
+    at: fixed.map(([name, at]) => `${name}=${at}`).join(",") || undefined,
+    from: row || column ? `${row},${column}` : undefined,
+  };
+}
+
+export function fromAddress({ rows, columns, at, from }: Record<string, string | undefined>): { view: View | undefined; start: [number, number] } {
+  const whole = (text: string | undefined) => (/^\d{1,9}$/.test(text ?? "") ? Number(text) : 0);
+  const pairs = (at ?? "").split(",").map((pair) => pair.split("=") as [string, string?]);
+  const fixed = Object.fromEntries(pairs.filter(([name]) => name).map(([name, position]) => [name, whole(position)]));
+  const [row, column] = (from ?? "").split(",");
+  return { view: columns ? { rows: rows ?? "", columns, fixed } : undefined, start: [whole(row), whole(column)] };
 }
 
 /** The index of a cell that is shown at a row and a column. */
