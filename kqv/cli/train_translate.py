@@ -53,6 +53,19 @@ Vocabulary = Annotated[
     Literal["characters", "bytes", "bpe"] | None, typer.Option("--tokenizer", help="How sentences become tokens.")
 ]
 Vocab = Annotated[int | None, typer.Option(help="How many tokens a vocabulary of byte pairs has.", min=1)]
+BpeDropout = Annotated[
+    float | None,
+    typer.Option(
+        "--bpe-dropout",
+        help="Cut sentences anew in each epoch: with this probability a pair of tokens stays apart.", min=0, max=0.99,
+    ),
+]  # fmt: skip
+RDrop = Annotated[
+    float | None,
+    typer.Option(
+        "--r-drop", help="Read each pair twice; how much it costs that the two passes disagree.", min=0,
+    ),
+]  # fmt: skip
 Teacher = Annotated[
     list[str] | None,
     typer.Option(
@@ -71,7 +84,8 @@ Tokens = Annotated[int | None, typer.Option("--batch", help="Batch size: up to s
 def translate(
     data: Data = None, recipe: Recipe = None, source: Source = None, target: Target = None, form: Form = None,
     tokenizer: Vocabulary = None, vocab: Vocab = None, layers: Layers = None, heads: Heads = None,
-    teacher: Teacher = None, also_originals: AlsoOriginals = False,
+    bpe_dropout: BpeDropout = None, r_drop: RDrop = None, teacher: Teacher = None,
+    also_originals: AlsoOriginals = False,
     width: Width = None, context: Context = None, dropout: Dropout = None, batch: Tokens = None,
     learning_rate: LearningRate = None, optimizer: Optimizer = None, steps: Steps = None, minutes: Minutes = None,
     seed: Seed = None, out: Out = None, resume: Resume = None, from_run: From = None, precision: Precision = None,
@@ -89,7 +103,7 @@ def translate(
         "source": source, "target": target, "form": form, "tokenizer": tokenizer, "vocab": vocab, "layers": layers,
         "heads": heads, "width": width, "context": context, "dropout": dropout, "batch": batch,
         "learning_rate": learning_rate, "optimizer": optimizer, "precision": precision,
-        "compile": compile_model or None,
+        "compile": compile_model or None, "bpe_dropout": bpe_dropout, "r_drop": r_drop,
         "teacher": {"teachers": teacher, "also_originals": also_originals} if teacher else None,
     }  # fmt: skip
     changes = Changes(data=data, seed=seed, steps=steps, **sizes)

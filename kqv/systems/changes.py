@@ -22,8 +22,9 @@ _PARTS = re.compile(r"^(training|data|model)(\.(feed-forward|convolutional))?(\.
 class Changes:
     """Changes to a recipe; what is None stays as the recipe has it.
 
-    `data`: its name or path; `tokenizer` and `vocab`: of texts; `source`, `target` (languages) and `form`: of pairs,
-    and `teacher`, whose translations are trained on: a run's name, several, or with what else it takes as a mapping.
+    `data`: its name or path; `tokenizer` and `vocab`: of texts; of pairs `source` and `target` (languages), `form`,
+    `bpe_dropout`, `r_drop`, and `teacher`, whose translations are trained on: a run's name, several, or with what else
+    it takes as a mapping.
     `layers`, `heads`, `width`, `context`, `dropout`: the model's.
     `batch`, `learning_rate`, `optimizer`, `precision`, `compile`, `seed`, `steps`: the training's.
     """
@@ -34,6 +35,8 @@ class Changes:
     source: str | None = None
     target: str | None = None
     form: str | None = None
+    bpe_dropout: float | None = None
+    r_drop: float | None = None
     teacher: str | Sequence[str] | Mapping[str, Any] | None = None
     layers: int | None = None
     heads: int | None = None
@@ -68,7 +71,8 @@ def changed(recipe: Kind, changes: Changes, model: Mapping[str, Any] | None = No
     content = recipe.model_dump()
     content["model"] |= model or {}
     content["data"] |= {"name": changes.data} if changes.data is not None else {}
-    content["data"] |= changes.given("tokenizer", "vocab", "source", "target", "form", "teacher")
+    content["data"] |= changes.given("tokenizer", "vocab", "source", "target", "form", "bpe_dropout", "teacher")
+    content |= {"loss": content["loss"] | changes.given("r_drop")} if changes.r_drop is not None else {}
     content["training"] |= _of_training(recipe.training, changes)
     try:
         return type(recipe).model_validate(content)

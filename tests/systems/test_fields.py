@@ -19,7 +19,8 @@ from kqv.training.plans import Recipe
     [
         (nanogpt_cpu(), "score", "model.score"), (nanogpt_cpu(), "model.score", "model.score"),
         (nanogpt_cpu(), "weight_decay", "training.weight_decay"), (numbers_dates(), "smoothing", "loss.smoothing"),
-        (numbers_dates(), "bpe_dropout", "data.bpe_dropout"), (digits(), "activation", "model.activation"),
+        (numbers_dates(), "bpe_dropout", "bpe_dropout"), (numbers_dates(), "bucket_width", "data.bucket_width"),
+        (digits(), "activation", "model.activation"),
         (digits(), "width", "width"), (nanogpt_cpu(), "layers", "layers"), (digits(), "dropout", "dropout"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -41,7 +42,7 @@ class TokenBatches:
                 f"a batch of {tokens:,} tokens has no room for a sentence of {longest:,}; give a larger --batch"
             )
         self.lengths, self.seed = lengths, seed
-        self._keys = tuple(rounded(kind, width) for kind in (lengths[:, 0], lengths[:, 1], lengths.max(1)))
+        self._keys = _keys(lengths, width)
         self.ends = _ends(np.minimum(rounded(np.sort(self._keys[-1])), longest), tokens)
         self.per_epoch = len(self.ends)
         self._epoch, self._order, self._batches = -1, np.empty(0, np.int64), np.empty(0, np.int64)
@@ -57,7 +58,8 @@ class TokenBatches:
 
     def size(self, step: int) -> int:
         """How many tokens of the target side step number `step` sees."""
-        return int(self.lengths[self.pairs(step), 1].sum())
+        pairs = self.pairs(step)  # of an epoch, which may have lengths of its own
+        return int(self.lengths[pairs, 1].sum())
 
     def _shuffle(self, epoch: int) -> None:
         random = generator(self.seed, "order", epoch)
@@ -65,6 +67,33 @@ class TokenBatches:
         self._order = order[np.lexsort([key[order] for key in self._keys])]
         self._batches = torch.randperm(self.per_epoch, generator=random).numpy()
         self._epoch = epoch
+
+
+class DrawnBatches(TokenBatches):
+    """Batches of pairs that are cut into other tokens in each epoch, `lengths_in(epoch)[pair, side]`.
+
+    In each epoch there are as many as in the first, each with about as many tokens, padding counted. Raises `Error` as
+    `TokenBatches`, for the first epoch's lengths.
+    """
+
+    def __init__(self, lengths_in: Callable[[int], Lengths], tokens: int, seed: int, width: int = MULTIPLE) -> None:
+        super().__init__(lengths_in(0), tokens, seed, width)
+        self._lengths_in, self._width = lengths_in, width
+
+    def _shuffle(self, epoch: int) -> None:
+        self.lengths = self._lengths_in(epoch)
+        self._keys = _keys(self.lengths, self._width)
+        super()._shuffle(epoch)
+        padded = np.cumsum(self._keys[-1][self._order])
+        counted = np.arange(1, self.per_epoch + 1)
+        ends = np.searchsorted(padded, padded[-1] * counted / self.per_epoch) + 1
+        # each has a pair of its own, also where there are hardly more pairs than batches
+        self.ends = np.clip(ends, counted, len(padded) - self.per_epoch + counted)
+
+
+def _keys(lengths: Lengths, width: int) -> tuple[Lengths, ...]:
+    """Of which buckets the pairs are: by the source's length, the target's, and the longer one's."""
+    return tuple(rounded(kind, width) for kind in (lengths[:, 0], lengths[:, 1], lengths.max(1)))
 
 
 def _ends(ordered: Lengths, tokens: int) -> Lengths:

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from kqv.errors import Error
 from kqv.files import make_folder, parsed_json
+from kqv.files.reading import read_bytes
 
 TRANSLATIONS = "translations"
 """The folder of a run in which its translations are saved."""
@@ -46,7 +47,7 @@ class KeptTranslations:
 
 def _lines(path: Path) -> Sequence[bytes]:
     try:
-        return path.read_bytes().split(b"\n")
+        return read_bytes(path).split(b"\n")
     except OSError:
         return ()
 

@@ -24,7 +24,7 @@ from kqv.models.modes import in_evaluation_mode
 from kqv.models.transformer import Transformer
 from kqv.operations import add, scale, symmetric_divergence
 from kqv.recording import note
-from kqv.systems.translation.batches import MULTIPLE, TokenBatches, rounded
+from kqv.systems.translation.batches import MULTIPLE, DrawnBatches, TokenBatches, rounded
 from kqv.systems.translation.recipes import LossPlan
 from kqv.systems.translation.translating import translate_sentences
 from kqv.systems.translation.vocabularies import EncodedPairs, Vocabularies
@@ -107,12 +107,19 @@ class Scored:
 
 
 class TrainingPairs(Protocol):
-    """What is trained on: `whole`, by which batches are made, and as it is cut in an epoch."""
+    """What is trained on: `whole`, as it is usually cut into tokens, and as it is in an epoch."""
 
     whole: EncodedPairs
 
     def of_epoch(self, epoch: int) -> EncodedPairs:
-        """The tokens of all pairs as they are in an epoch."""
+        """The tokens of all pairs as they are in an epoch: `whole` itself where they are always the same."""
+
+
+def _batches(train: TrainingPairs, plan: TrainingPlan, width: int) -> TokenBatches:
+    """Batches by the lengths that the pairs have: always the same ones, or others in each epoch."""
+    if train.of_epoch(0) is train.whole:
+        return TokenBatches(lengths_of(train.whole), plan.batch, plan.seed, width)
+    return DrawnBatches(lambda epoch: lengths_of(train.of_epoch(epoch)), plan.batch, plan.seed, width)
 
 
 class TranslationTask:
@@ -133,7 +140,7 @@ class TranslationTask:
         self.model, self.plan, self.loss_plan, self.device, self.group = model, plan, loss, device, group
         self.train, self.validation, self.scored = train, validation, scored
         self.scores = ("loss", "perplexity", *(() if scored is None else ("bleu", "exact_match")))
-        self.batches = TokenBatches(lengths_of(train.whole), plan.batch, plan.seed, bucket_width)
+        self.batches = _batches(train, plan, bucket_width)
         self.checked = TokenBatches(lengths_of(validation), plan.batch, plan.seed)
         self.epoch = float(self.batches.per_epoch)
         self.evaluate_every = plan.evaluate_every or max(self.batches.per_epoch, LEAST_BETWEEN)

@@ -16,6 +16,7 @@ from pathlib import Path
 from kqv.data.parallel.pairs import Pairs, ParallelText
 from kqv.errors import ADVICE, DataError, Error, RunError
 from kqv.evaluation.hypotheses import one_line, write_hypotheses
+from kqv.files.reading import read_bytes
 from kqv.generation.beam_search import BeamSearch
 from kqv.systems.source import find_model
 from kqv.systems.system import Watcher
@@ -205,7 +206,7 @@ def lesson_of(run: Run, plan: TeachingPlan, pairs: Pairs) -> Lesson:
     """What a run was taught with. Raises `RunError` where it is missing, damaged, or of other pairs."""
     path: Path = run.teacher_file
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError:
         raise RunError(f"{path} is missing or cannot be read, so the run is damaged; {ADVICE}") from None
     if hashlib.sha256(content).hexdigest() != plan.sha256:

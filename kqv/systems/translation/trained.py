@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from kqv.errors import Error
+from kqv.fitting import fitted
 from kqv.generation.beam_search import BeamSearch
 from kqv.models.transformer import Transformer
 from kqv.systems.source import ModelSource
@@ -12,7 +13,7 @@ from kqv.systems.translation.passage import passage_of
 from kqv.systems.translation.recipes import TranslationRecipe
 from kqv.systems.translation.translating import translate_sentences
 from kqv.systems.translation.vocabularies import Vocabularies, vocabularies_of
-from kqv.tensors import put_weights, read_tensors
+from kqv.tensors import read_tensors
 from kqv.training.run import Run
 from kqv.why.why import Why
 
@@ -38,6 +39,11 @@ class LoadedTranslator:
 
         Raises `Error` for characters that the vocabulary does not have, and for a sentence longer than the context.
         """
+        if not isinstance(sentence, str):
+            raise Error(
+                f"translate takes one sentence, a text; got a {type(sentence).__name__}: for several, "
+                "[model.translate(sentence) for sentence in sentences]"
+            )
         how = self.search(beams, length_penalty)
         return translate_sentences([self.model], self.vocabularies, [sentence], how)[0][0].text
 
@@ -62,10 +68,10 @@ def load_translator(run: Run, best: bool = False) -> LoadedTranslator:
     """The trained model of a run; with its last weights or, as `best`, those of its best validation score. `RunError`
     when it is damaged, or has no such weights."""
     recipe, vocabularies = translation_recipe_of(run), vocabularies_of(run)
-    model = make_transformer(recipe, vocabularies)
-    path: Path = run.weights_file(best)
-    put_weights(model, read_tensors(path, run.identity)[0], str(path))
-    return LoadedTranslator(model.eval(), vocabularies, recipe)
+    path = run.weights_file(best)
+    tensors = read_tensors(path, run.identity)[0]
+    model = fitted(lambda: make_transformer(recipe, vocabularies), tensors, str(path), run.config_file)
+    return LoadedTranslator(model, vocabularies, recipe)
 
 
 def load(source: ModelSource, best: bool) -> LoadedTranslator:

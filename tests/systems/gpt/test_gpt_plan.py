@@ -48,7 +48,7 @@ def test_a_recipe_comes_back_from_json_as_it_was(name: str) -> None:
         ({"score": "cross"}, "no score 'cross'; choose one of: dot"),
         ({"feed_forward": "elu"}, "no feed-forward part 'elu'; choose one of: gelu, gelu-tanh, relu, swiglu"),
         ({"hidden": 0}, "at least 1; got .*hidden 0"),
-        ({"epsilon": 0.0}, "expected rotary_base and epsilon above 0"),
+        ({"epsilon": 0.0}, "expected a rotary_base above 0 and an epsilon above 0, of 1 at most"),
         ({"dropout": 1.0}, "from 0 to below 1; got 1.0"),
         ({"blocks": "many"}, "valid integer"),
         ({"kind": "bert"}, "[Uu]nexpected keyword argument"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -112,15 +113,18 @@ def test_a_folder_without_a_vocabulary_is_refused(tmp_path: Path) -> None:
 
 def test_a_name_on_the_hub_is_fetched(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
+    there = shutil.copytree(folder, tmp_path / "snapshots" / ("0a" * 20))
 
-    def snapshot_download(name: str, *, allow_patterns: list[str]) -> str:
-        asked.append((name, allow_patterns))
-        return str(folder)
+    def snapshot_download(name: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append((name, revision, allow_patterns))
+        return str(there)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(snapshot_download=snapshot_download))
-    assert find("owner/small-model.v1").origin == "owner/small-model.v1"
-    assert asked == [("owner/small-model.v1", hub.FILES)]
+    pinned = f"owner/small-model.v1@{'0a' * 20}"  # what is remembered, so that the same is fetched again
+    assert find("owner/small-model.v1").origin == pinned
+    assert find(pinned).origin == pinned
+    assert asked == [("owner/small-model.v1", revision, hub.FILES) for revision in (None, "0a" * 20)]
     assert not any(pattern.endswith((".bin", ".pt", ".pkl")) for pattern in hub.FILES)
 
 

@@ -167,6 +167,8 @@ def test_another_recipe_learns_from_one_teacher(folder: Path) -> None:
     assert done.model.model.width == 24
     assert done.model.vocabularies.sha256 == Run(folder / "first").config.data.vocabulary
     assert isinstance(done.model.translate("der Satz 3 ist kurz"), str)
+    with pytest.raises(Error, match=r"translate takes one sentence, a text; got a list: for several, \[model"):
+        done.model.translate(["der Satz 3 ist kurz"])
 
 
 class Stopping:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kqv.errors import Error
-from kqv.systems.translation.batches import TokenBatches
+from kqv.systems.translation.batches import DrawnBatches, TokenBatches
 
 LENGTHS = np.random.default_rng(7).integers(1, 40, size=(500, 2))
 
@@ -57,3 +57,36 @@ def test_sizes_count_the_targets_tokens() -> None:
 def test_a_sentence_longer_than_a_batch_is_refused() -> None:
     with pytest.raises(Error, match="no room for a sentence of 40"):
         TokenBatches(LENGTHS, 30, seed=0)
+
+
+def drawn(epoch: int) -> np.ndarray:
+    """The lengths with more tokens, others in each epoch."""
+    return LENGTHS + np.random.default_rng(epoch).integers(0, 12, size=LENGTHS.shape)
+
+
+def test_drawn_pairs_come_once_an_epoch_in_as_many_batches_of_about_one_size() -> None:
+    batches = DrawnBatches(drawn, 256, seed=3)
+    for epoch in (0, 1, 5):
+        lengths, seen, padded = drawn(epoch), [], []
+        for step in range(epoch * batches.per_epoch, (epoch + 1) * batches.per_epoch):
+            pairs = batches.pairs(step)
+            seen += pairs.tolist()
+            padded.append(lengths[pairs].max() * len(pairs))
+            assert batches.size(step) == lengths[pairs, 1].sum()
+        assert sorted(seen) == list(range(len(LENGTHS)))
+        assert max(padded) <= 256 + 2 * lengths.max()
+        assert sum(padded) < 1.1 * lengths.max(1).sum()
+
+
+def test_drawn_batches_are_a_function_of_seed_and_step_alone() -> None:
+    first, second = DrawnBatches(drawn, 256, seed=3), DrawnBatches(drawn, 256, seed=3)
+    step = 3 * first.per_epoch + 2
+    for other in (0, 5 * first.per_epoch, step - 1):
+        first.pairs(other)
+    np.testing.assert_array_equal(first.pairs(step), second.pairs(step))
+
+
+def test_each_of_few_drawn_pairs_has_a_batch() -> None:
+    batches = DrawnBatches(lambda epoch: np.array([[9, 9], [30, 30], [31, 8 + epoch]]), 32, seed=0)
+    for step in range(4 * batches.per_epoch):
+        assert len(batches.pairs(step)) >= 1

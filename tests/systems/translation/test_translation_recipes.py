@@ -52,3 +52,11 @@ def test_own_pairs_are_trained_for_minutes_unless_steps_are_given(tmp_path: Path
     assert planned.minutes == 5
     assert planned.recipe.name == "translate"
     assert plan(Asked(changes=Changes(data=str(path), steps=7)), Group(), Watcher()).minutes is None
+
+
+def test_bpe_dropout_and_r_drop_are_asked_for_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "own.tsv"
+    path.write_text("".join(f"satz {n}\tsentence {n}\n" for n in range(60)))
+    changes = Changes(data=str(path), bpe_dropout=0.1, r_drop=2.0, steps=7)
+    recipe = plan(Asked(changes=changes), Group(), Watcher()).recipe
+    assert (recipe.data.bpe_dropout, recipe.loss.r_drop) == (0.1, 2.0)
