@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from kqv.errors import ADVICE, RunError
 from kqv.files import parsed_json, reason, written_atomically
 from kqv.files.directory import Directory
+from kqv.files.reading import open_regular
 from kqv.sharded import own_rows, rows_like
 
 Tensors = dict[str, Tensor]
@@ -159,6 +160,7 @@ def _metadata_of(file: Any) -> dict[str, Any]:
 def opened(path: Path, use: Callable[[Any], Content]) -> Content:
     """What `use` reads from a safetensors file; the ways in which it can fail as `RunError`."""
     try:
+        open_regular(path).close()  # the library would wait for a pipe's writer
         with safe_open(path, framework="pt") as file:
             return use(file)
     except FileNotFoundError:

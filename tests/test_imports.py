@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "kqv"
 # A part may import from itself and from the parts named here. Lower parts never import higher ones.
 GROUND = {
     "errors", "files", "memory", "threads", "tensors", "sharded", "dimensions", "arithmetic", "recording", "visible",
-    "viewed",
+    "viewed", "fitting",
 }  # fmt: skip
 MATHEMATICS = GROUND | {"operations", "models"}
 USE = MATHEMATICS | {"trace", "why", "data", "generation", "evaluation", "interchange"}
@@ -26,6 +26,7 @@ ALLOWED = {
     "dimensions": {"errors"},
     "tensors": {"errors", "files", "sharded"},
     "sharded": set(),
+    "fitting": {"errors", "tensors"},
     "threads": set(),
     "memory": set(),
     "visible": set(),

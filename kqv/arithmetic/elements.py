@@ -145,7 +145,10 @@ class Elements(Expression):
             axis, spot = np.unique(position, return_inverse=True)
             axes.append(axis)
             spots.append(spot.reshape(position.shape))
-        return np.broadcast_to(self.source.read(axes)[tuple(spots)], self.size)
+        grid = self.source.read(axes)
+        return (
+            grid.reshape(self.size) if _is_whole(spots, self.size) else np.broadcast_to(grid[tuple(spots)], self.size)
+        )
 
     def at(self, index: Index) -> Expression:
         if not index:
@@ -171,8 +174,23 @@ class Elements(Expression):
         return rendering.number(value)
 
     @property
+    def is_plain(self) -> bool:
+        return True
+
+    @property
     def is_exact(self) -> bool:
         return True
+
+
+def _is_whole(spots: list[Array], size: Shape) -> bool:
+    """Whether all of a grid is taken, each of its axes in order along an axis of its own."""
+    last, count = -1, 1
+    for spot in spots:
+        along = [axis + len(size) - spot.ndim for axis, many in enumerate(spot.shape) if many > 1]
+        if len(along) > 1 or (along and along[0] <= last) or not np.array_equal(spot.reshape(-1), np.arange(spot.size)):
+            return False
+        last, count = along[0] if along else last, count * spot.size
+    return count == math.prod(size)
 
 
 def _restricted(position: Array, index: Index, depth: int) -> Array:

@@ -92,6 +92,11 @@ class Expression:
         """Whether single precision holds the numbers as they are: elements, chosen among or with another sign."""
         return False
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its scale is its own size: a number that nothing was computed for."""
+        return False
+
     @cached_property
     def is_open(self) -> bool:
         """Whether it has a number only once an index is chosen (see `kqv.arithmetic.open`)."""
@@ -205,15 +210,21 @@ def times(error: Array, factor: Array) -> Array:
 def smallest(keys: Array, count: int) -> Array:
     """The positions of the `count` smallest numbers, in ascending order; of equal ones the first come first.
 
-    The same as the beginning of a stable sort, which takes long where there are many numbers and few are wanted.
+    The same as the beginning of a stable sort, which takes long where there are many numbers and few are wanted: so
+    many are no larger than the `count`-th smallest of the least numbers of blocks, and all such are in few blocks.
     """
     keys = keys.reshape(-1)
     if keys.size > 16 * count > 0:
-        limit = np.partition(keys, count - 1)[count - 1]
-        if not np.isnan(limit):
+        starts = np.arange(0, keys.size, max(1, min(_BLOCK, keys.size // (4 * count))))
+        least = np.minimum.reduceat(keys, starts)
+        limit = np.partition(least, count - 1)[count - 1] if len(least) >= count else np.nan
+        if not np.isnan(limit) and not np.isnan(least).any():
             near = np.flatnonzero(keys <= limit)
             return near[np.argsort(keys[near], kind="stable")[:count]]
     return np.argsort(keys, kind="stable")[:count]
+
+
+_BLOCK = 1024
 
 
 def part_at(part: Expression, index: Index, depth: int) -> Expression:
@@ -231,6 +242,10 @@ class Constant(Expression):
 
     def _evaluated(self) -> Array:
         return np.asarray(self.constant)
+
+    @property
+    def is_plain(self) -> bool:
+        return True
 
     @property
     def is_exact(self) -> bool:
@@ -308,7 +323,14 @@ class Binary(Expression):
         left_scale, right_scale = self.left.scale(), self.right.scale()
         left, right = np.abs(self.left.values()), np.abs(self.right.values())
         if self.sign == "·":  # |ab| where both are exact, and each side's own error times the other side
-            return times(left_scale, right) + times(right_scale - right, left) + UNDERFLOW
+            if self.left.is_plain and np.isfinite(right_scale).all():
+                found = times(right_scale, left)
+            else:
+                found = times(left_scale, right)
+                if not (self.right.is_plain and np.isfinite(right).all()):
+                    found = found + times(right_scale - right, left)
+            found += UNDERFLOW
+            return found
         return (left_scale + times(right_scale / right - 1, left)) / right + UNDERFLOW
 
     def at(self, index: Index) -> Expression:

@@ -85,8 +85,11 @@ class Power(Expression):
 
     def _measured(self) -> Array:
         size = np.abs(self.base.values())
-        slope = self.exponent * size ** (self.exponent - 1)
-        return size**self.exponent + times(self.base.scale() - size, np.abs(slope)) + UNDERFLOW
+        slope = np.abs(self.exponent * size ** (self.exponent - 1))
+        found = times(self.base.scale() - size, slope)
+        found += size**self.exponent  # in place: of hundreds of thousands of terms each array takes milliseconds
+        found += UNDERFLOW
+        return found
 
     def at(self, index: Index) -> Expression:
         return Power(self.base.at(index), self.exponent) if index else self

@@ -60,11 +60,14 @@ class Reduction(Expression):
         found = self._chosen.get(terms)
         if found is None:
             values = self._flat(self.terms.values())
-            order = smallest(-np.abs(values) if self.sign == "Σ" else -values, terms)
+            keys = np.array(np.abs(values) if self.sign == "Σ" else values)
+            order = smallest(np.negative(keys, out=keys), terms)
             positions = sorted(int(position) for position in order)
             parts = [self.terms.at(tuple(int(i) for i in np.unravel_index(at, self.terms.shape))) for at in positions]
+            others = np.array(values).reshape(-1)
+            others[order] = 0
             with np.errstate(all="ignore"):
-                rest = float(np.delete(values, order).sum())
+                rest = float(others.sum())
             found = self._chosen[terms] = positions, parts, rest, values.size - len(parts)
         return found
 

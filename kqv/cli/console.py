@@ -20,6 +20,9 @@ from kqv.visible import visible
 IS_FIRST = os.environ.get("RANK", "0") == "0"
 """False in all but the first of the processes that torchrun started: those print nothing."""
 
+IS_ONE_OF_SEVERAL = os.environ.get("WORLD_SIZE", "1").strip() not in ("", "0", "1")
+"""Whether torchrun started more than one."""
+
 PROXIED = "rich_proxied_file"
 PIPE_SIZE = ConsoleDimensions(80, 25)
 FOLDED = 6  # characters in a line of a column whose words may be broken, at least

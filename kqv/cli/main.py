@@ -29,8 +29,9 @@ from kqv.cli import (
     use,
     why,
 )
-from kqv.cli.console import IS_FIRST, notices, open_closed_streams
+from kqv.cli.console import IS_FIRST, IS_ONE_OF_SEVERAL, notices, open_closed_streams
 from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, explained
+from kqv.files import require_text
 from kqv.visible import visible
 
 app = typer.Typer(
@@ -88,6 +89,8 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
         if hasattr(stream, "reconfigure"):  # a terminal that lacks a sign shows "?" in its place
             stream.reconfigure(errors="replace")
     try:
+        for word in sys.argv[1:] if words is None else words:
+            require_text(word)
         status = app(args=None if words is None else list(words), standalone_mode=False, prog_name="kqv")
         if status == INTERRUPTED:  # typer makes it of a Ctrl-C
             raise KeyboardInterrupt
@@ -107,7 +110,7 @@ def main(words: Sequence[str] | None = None) -> NoReturn:
 
 def _leave(status: int) -> NoReturn:
     """End the process; one of several at once, since threads that talk to the others can abort it while Python ends."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if IS_ONE_OF_SEVERAL:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

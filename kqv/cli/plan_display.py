@@ -9,9 +9,10 @@ from typing import Any
 from rich.table import Table
 
 from kqv.cli.console import console, shown
+from kqv.memory import own_memory
 from kqv.planning.advice import REPEATED, TOKENS_PER_PARAMETER, Spent, best_use
 from kqv.planning.forecast import Forecast
-from kqv.planning.hardware import GPU, LAUNCH, UTILISATION, own_memory
+from kqv.planning.hardware import GPU, LAUNCH, UTILISATION
 
 UNITS = ("", "thousand", "million", "billion", "trillion")
 TIMES = ((365.25 * 86_400, "years"), (86_400, "days"), (3600, "h"), (60, "min"), (1, "s"), (1e-3, "ms"), (1e-6, "µs"))

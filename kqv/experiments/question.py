@@ -13,6 +13,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_v
 
 from kqv.errors import Error
 from kqv.files import parsed_json, reason
+from kqv.files.reading import read_text
 from kqv.systems.fields import path_of, read, shown, value_of
 from kqv.systems.system import SYSTEMS
 from kqv.training.parsing import one_line
@@ -97,7 +98,7 @@ def make_question(content: dict[str, Any], origin: str = "") -> Question:
 def read_question(path: Path) -> Question:
     """A question that was saved as JSON or TOML; `Error` for a file that holds none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except OSError as failure:
         raise Error(f"{path} cannot be read: {reason(failure)}") from None
     except UnicodeDecodeError:

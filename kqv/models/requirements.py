@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from kqv.errors import Error
 from kqv.models.positions import POSITIONS
+
+LARGEST = 2**31 - 1
+"""A size; PyTorch counts what two of them make in 64 bits."""
 
 
 def require_sizes(model: str, sizes: Mapping[str, int | None]) -> None:
@@ -14,12 +18,23 @@ def require_sizes(model: str, sizes: Mapping[str, int | None]) -> None:
     if min(given.values()) < 1:
         got = ", ".join(f"{name} {size}" for name, size in given.items())
         raise Error(f"a {model}'s sizes are all at least 1; got {got}")
+    for name, size in given.items():
+        if size > LARGEST:
+            raise Error(f"a {model}'s sizes are at most {LARGEST:,}; got {name} {shown_size(size)}")
+
+
+def shown_size(size: int) -> str:
+    """A size for a message; of one that nobody would read how long it is."""
+    text = str(size)
+    return text if len(text) <= 20 else f"of {len(text):,} digits"
 
 
 def require_numbers(rotary_base: float, epsilon: float, *dropouts: float | None) -> None:
     """Raise `Error` for a base or an epsilon that is not positive, and for a dropout outside of 0 to below 1."""
-    if min(rotary_base, epsilon) <= 0:
-        raise Error(f"expected rotary_base and epsilon above 0; got {rotary_base:g} and {epsilon:g}")
+    if not (0 < rotary_base < math.inf and 0 < epsilon <= 1):
+        raise Error(
+            f"expected a rotary_base above 0 and an epsilon above 0, of 1 at most; got {rotary_base:g} and {epsilon:g}"
+        )
     for probability in dropouts:
         if probability is not None and not 0 <= probability < 1:
             raise Error(f"dropout is a fraction from 0 to below 1; got {probability}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kqv.errors import Error
-from kqv.files import written_atomically
+from kqv.files import require_writable, written_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,7 @@ def check_ending(path: Path) -> None:
         raise Error(f"cannot write the figure {path}: a folder stands there; give the name of a file")
     if not path.parent.is_dir():
         raise Error(f"cannot write the figure {path}: there is no folder {path.parent}; make it first")
+    require_writable(path)
 
 
 def save_figure(figure: Figure, path: Path) -> None:

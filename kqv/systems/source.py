@@ -82,7 +82,8 @@ def _found(name: str, system: str | None, progress: Progress | None) -> ModelSou
         if SOURCES[name.lower()].kind == "model":
             return _of_files(name, _folder_of(name, files))
     if not is_here and hub.is_name(name):
-        return _of_files(name, hub.fetch(name))
+        folder = hub.fetch(name)
+        return _of_files(hub.pinned(name, folder), folder)
     return run_source(Run.find(name, system))
 
 

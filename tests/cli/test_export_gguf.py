@@ -58,7 +58,10 @@ def test_a_run_becomes_a_file_that_every_verb_takes(exporting: Any) -> None:
     assert (again["type"], again["files"], again["path"]) == ("f32", ["again.gguf"], "again.gguf")
     assert len(again["notes"]) == 1, "its GELU is llama.cpp's now"
     assert exporting("export", "out/model.gguf", "--to", "hugging-face", "folder").status == 0
+    Path("folder/chat_template.jinja").write_text("{{ messages[0].content }}", encoding="utf-8")
     assert exporting("export", "folder", "--to", "gguf", "third.gguf", "--type", "q8_0").status == 0
+    assert exporting("export", "third.gguf", "--to", "hugging-face", "fourth").status == 0
+    assert Path("fourth/chat_template.jinja").read_text(encoding="utf-8") == "{{ messages[0].content }}"
 
 
 def test_the_lines_that_it_shows_run(exporting: Any) -> None:

@@ -139,3 +139,33 @@ def test_names_of_tensors(capsys: pytest.CaptureFixture[str]) -> None:
         note(EVIL, torch.zeros(2), "class")
     assert not OBEYED.search(str(trace)), "where Python prints it, too"
     assert "␛" in str(trace)
+
+
+NO_UTF8 = "na\udcffme"
+"""What Python makes of a file's name with the byte FF."""
+
+
+@pytest.mark.parametrize("words", [
+    ("evaluate", NO_UTF8), ("train", "digits", "--out", NO_UTF8), ("train", "gpt", "--data", f"{NO_UTF8}.txt"),
+    ("export", "x", "--to", "gguf", NO_UTF8), ("rebuild", "backprop", "--folder", NO_UTF8),
+])  # fmt: skip
+def test_a_name_that_is_no_utf8_is_refused_in_one_line(words: tuple[str, ...], kqv: Kqv, here: Path) -> None:
+    refused = kqv(*words)
+    assert refused.status == 1
+    assert "is not text in UTF-8; rename it, or choose another one" in refused.problem
+    assert not list(here.iterdir())
+
+
+def test_so_is_one_that_stands_in_a_folder_of_pictures(kqv: Kqv, here: Path) -> None:
+    for name in ("a", NO_UTF8):
+        (here / "pictures" / name).mkdir(parents=True)
+        (here / "pictures" / name / "1.png").write_bytes(b"x")
+    refused = kqv("train", "digits", "--data", "pictures")
+    assert "is not text in UTF-8" in refused.problem
+
+
+def test_a_page_may_have_brackets_in_its_name(kqv: Kqv, run: Path, here: Path) -> None:
+    (here / "x[").mkdir()
+    written = kqv("trace", run, "--html", "x[/].html")
+    assert (written.status, (here / "x[" / "].html").is_file()) == (0, True)
+    assert "wrote x[/].html" in written.err

@@ -65,3 +65,11 @@ def test_a_figure_that_cannot_be_written_is_refused_before_anything_is_trained(
 ) -> None:
     assert says in kqv("train", "digits", "--recipe", "nielsen", *WORDS, "--plot", plot).problem
     assert not list(here.iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no such folder in which nobody can write")
+def test_where_no_figure_can_be_written_is_said_before_training(kqv: Kqv, small: None) -> None:
+    refused = kqv("train", "digits", "--plot", "/proc/curves.png")
+    assert refused.status == 1
+    assert "cannot write /proc/curves.png: " in refused.problem
+    assert not Path("runs").exists()

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from kqv.data.sums import SIGNS, Pairs, answer_at, pair_of
 from kqv.data.text.characters import Characters
+from kqv.fitting import fitted
 from kqv.generation.generate import complete
 from kqv.generation.predictor import Cached
 from kqv.generation.sampling import Sampling
 from kqv.models.gpt import GPT
 from kqv.systems.adder.recipes import AdderRecipe
 from kqv.systems.source import ModelSource
-from kqv.tensors import put_weights, read_tensors
+from kqv.tensors import read_tensors
 from kqv.training.run import Run
 
 TOKENIZER = Characters(SIGNS)
@@ -67,10 +68,10 @@ def load_adder(run: Run, best: bool = False) -> LoadedAdder:
     `RunError` when it is damaged, or has no such weights.
     """
     recipe = adder_recipe_of(run)
-    model = make_adder(recipe)
     path = run.weights_file(best)
-    put_weights(model, read_tensors(path, run.identity)[0], str(path))
-    return LoadedAdder(model.eval(), recipe.data.digits)
+    tensors = read_tensors(path, run.identity)[0]
+    model = fitted(lambda: make_adder(recipe), tensors, str(path), run.config_file)
+    return LoadedAdder(model, recipe.data.digits)
 
 
 def load(source: ModelSource, best: bool) -> LoadedAdder:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from kqv.fitting import fitted
 from kqv.models.convolutional import ConvolutionalNetwork
 from kqv.models.network import Network
 from kqv.models.recogniser import Recogniser
 from kqv.systems.digits.classes import classes_of
 from kqv.systems.digits.recipes import DigitsRecipe
-from kqv.tensors import put_weights, read_tensors
+from kqv.tensors import read_tensors
 from kqv.training.run import Run
 
 
@@ -20,10 +21,10 @@ def load_network(run: Run, best: bool = False) -> Recogniser:
     """The trained network of a run, in evaluation mode; with its last weights or, as `best`, those of its best
     validation score. `RunError` when it is damaged, or has no such weights."""
     classes = classes_of(run)
-    model = make_network(digits_recipe_of(run), (classes["rows"], classes["columns"]), tuple(classes["classes"]))
+    recipe, shape, names = digits_recipe_of(run), (classes["rows"], classes["columns"]), tuple(classes["classes"])
     path = run.weights_file(best)
-    put_weights(model, read_tensors(path, run.identity)[0], str(path))
-    return model.eval()
+    tensors = read_tensors(path, run.identity)[0]
+    return fitted(lambda: make_network(recipe, shape, names), tensors, str(path), run.config_file)
 
 
 def make_network(recipe: DigitsRecipe, shape: tuple[int, int], classes: tuple[str, ...]) -> Recogniser:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kqv.data.text.tokenizers import Tokenizer
 from kqv.data.text.tokenizers import load as load_tokenizer
 from kqv.errors import ADVICE, DataError, RunError
+from kqv.fitting import fitted
 from kqv.generation.generate import complete
 from kqv.generation.predictor import predictor_of
 from kqv.generation.sampling import Sampling
@@ -16,7 +17,7 @@ from kqv.models.gpt import GPT
 from kqv.systems.gpt.passage import passage_of
 from kqv.systems.gpt.recipes import GPTRecipe
 from kqv.systems.source import ModelSource
-from kqv.tensors import put_weights, read_tensors
+from kqv.tensors import read_tensors
 from kqv.training.run import Run
 from kqv.why.why import Why
 
@@ -30,15 +31,16 @@ class LoadedGPT:
 
     def generate(
         self, prompt: str, tokens: int = 300, *, sampling: Sampling | None = None, seed: int = 1,
-        stop: Sequence[str] = (),
+        stop: Sequence[str] = (), weights: str = "float32",
     ) -> str:  # fmt: skip
-        """What the model writes after a prompt, up to so many tokens or before a stop string.
+        """What the model writes after a prompt, up to so many tokens or before a stop string; with `weights` float16,
+        bfloat16 or int8 less exactly, and mostly faster (`kqv.generation.weights`).
 
-        Of a prompt longer than the context the last tokens are read. Raises `Error` for a prompt without tokens,
-        `DataError` for unknown characters.
+        Of a prompt longer than the context the last tokens are read. Raises `Error` for a prompt without tokens and
+        for weights that do not exist or that the model cannot have, `DataError` for unknown characters.
         """
         ids = self.tokenizer.encode_prompt(prompt)
-        return complete(predictor_of(self.model), self.tokenizer, ids, tokens, sampling, seed, stop)[0]
+        return complete(predictor_of(self.model, weights), self.tokenizer, ids, tokens, sampling, seed, stop)[0]
 
     def why(self, text: str) -> Why:
         """Why a head looks where it looks in a text, and why a token follows.
@@ -66,10 +68,10 @@ def load_gpt(run: Run, best: bool = False) -> LoadedGPT:
     validation score. `RunError` when it is damaged, or has no such weights."""
     recipe = gpt_recipe_of(run)
     tokenizer = tokenizer_of(run)
-    model = make_gpt(recipe, tokenizer.size)
     path = run.weights_file(best)
-    put_weights(model, read_tensors(path, run.identity)[0], str(path))
-    return LoadedGPT(model.eval(), tokenizer)
+    tensors = read_tensors(path, run.identity)[0]
+    model = fitted(lambda: make_gpt(recipe, tokenizer.size), tensors, str(path), run.config_file)
+    return LoadedGPT(model, tokenizer)
 
 
 def make_gpt(recipe: GPTRecipe, vocab: int) -> GPT:
