@@ -22,9 +22,11 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 from screenshots import PICTURES, SENTENCE, shrink
 
+sys.path.append(str(Path(__file__).parent.parent / "tests" / "lab" / "browser"))
+from seven import draw_seven
+
 WIDTH = 1240
 PATIENCE = 300_000  # milliseconds
-SEVEN = [[(78, 68), (204, 68), (128, 226)], [(104, 150), (190, 150)]]
 TRAINED = (
     "train digits --out runs/digits",
     "train gpt --data shakespeare --recipe shakespeare-fast --out runs/shakespeare",
@@ -34,16 +36,7 @@ TRAINED = (
 
 def digits(page: Any) -> None:
     """A seven is drawn, recognised, and its error followed back."""
-    page.get_by_role("combobox").first.wait_for()
-    box = page.locator(".paper").bounding_box()
-    for stroke in SEVEN:
-        points = [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in stroke]
-        page.mouse.move(*points[0])
-        page.mouse.down()
-        for point in points[1:]:
-            page.mouse.move(*point, steps=12)
-        page.mouse.up()
-    page.locator("#stage-2").wait_for()
+    draw_seven(page)
     page.get_by_role("button", name="7", exact=True).click()
     page.locator("#stage-5").wait_for()
 
