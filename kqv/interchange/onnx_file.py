@@ -42,10 +42,7 @@ def write_file(path: Path, graph: Graph, description: str, metadata: Mapping[str
     if graph.size > LARGEST:
         _write_beside(path.with_name(data_name(path)), graph, model)
     else:
-        for name, tensor in graph.numbers.items():
-            model.graph.initializer.append(
-                helper.make_tensor(name, TYPES[tensor.dtype], tensor.shape, _bytes(tensor), raw=True)
-            )
+        model.graph.initializer.extend(_held(name, tensor) for name, tensor in graph.numbers.items())
     path.write_bytes(model.SerializeToString())
 
 
