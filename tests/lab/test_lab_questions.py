@@ -86,6 +86,14 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     assert not lab_settings.runs.exists() or not list(lab_settings.runs.iterdir())
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "x", "..", "%00"])
+def test_a_name_that_is_none_is_refused_in_one_line(asking: TestClient, name: str) -> None:
+    for path in ("", "/attention", "/line?part=0&line=0"):
+        answer = asking.get(f"/api/questions/{name}{path}")
+        assert answer.status_code in (400, 404)
+        assert answer.status_code == 404 or "there is no question" in answer.json()["error"]
+
+
 def test_attention_maps_are_those_of_the_models(
     asking: TestClient, lab_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from lab_pages import PATIENCE, until
 
 from kqv.errors import Error
 from kqv.lab.settings import Settings
+from kqv.lab.training.asked import TrainingAsked
 from kqv.lab.training.children import Children
 from kqv.lab.training.room import TrainingRoom
 from kqv.systems.digits.trained import load_network
@@ -69,10 +70,13 @@ def test_a_training_is_started_watched_stopped_and_continued_to_the_same_end(
     assert begun["command"].startswith("kqv train digits")
 
     until(lambda: "validation_loss" in state_of(training, name).get("numbers", {}))
-    assert state_of(training, name)["state"] == "running"
-    training.post("/api/training/stop", json={"name": name})
+    before = state_of(training, name)
+    assert before["state"] == "running"
+    stopping = training.post("/api/training/stop", json={"name": name}).json()
+    assert stopping["state"] == "stopping"
     stopped = until(lambda: (found := state_of(training, name))["state"] == "stopped" and found)
     run = Run(lab_settings.runs / name)
+    assert before["told"] < stopping["told"] < stopped["told"]
     assert 0 < stopped["saved"] < STEPS
     assert run.checkpoint_file.is_file()
     assert "resume" not in stopped["problem"]
@@ -165,7 +169,7 @@ def test_a_training_that_fails_says_why(lab_settings: Settings, tmp_path: Path) 
     assert found["state"] == "died"
     assert "\n" not in found["problem"]
     assert found["problem"].startswith(f"{tmp_path} has no pictures")
-    assert ("training", found) in told
+    assert ("training", found) in [(topic, data | {"told": found["told"]}) for topic, data in told]
     assert not (lab_settings.runs / "bad").exists()
 
 
@@ -186,6 +190,26 @@ def test_children_end_with_the_lab_and_their_number_is_bounded(tmp_path: Path) -
         os.kill(child.process.pid, 0)
     with pytest.raises(Error, match="closing"):
         children.start("other", ["runs"])
+
+
+def test_what_a_page_hears_of_a_run_is_in_the_order_in_which_it_held(tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+    room = TrainingRoom(tmp_path, lambda topic, news: heard.append(news) if topic == "training" else None)
+    asked = TrainingAsked(system="digits", changes={**SMALL, "steps": 10**6})
+    try:
+        name = room.start(asked)["name"]
+        until(lambda: room.look() and heard[-1].get("step"))
+        answer = room.stop(name)
+        until(lambda: not room.look())
+    finally:
+        room.close()
+    assert [news["state"] for news in heard if news["told"] > answer["told"]][-1] == "stopped"
+    assert answer["state"] in [news["state"] for news in heard if news["told"] < answer["told"]]
+    assert [news["told"] for news in heard] == sorted({news["told"] for news in heard})
+    states = [news["state"] for news in heard]
+    assert [state for at, state in enumerate(states) if state not in states[:at]] == [
+        "starting", "running", "stopping", "stopped",
+    ]  # fmt: skip
 
 
 def test_one_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

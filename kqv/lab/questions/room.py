@@ -15,6 +15,7 @@ from kqv.experiments.folder import Folder, folder_for
 from kqv.lab.questions.asked import QuestionAsked, arguments_of, question_of
 from kqv.lab.questions.attention import Compared, Tracing, compared
 from kqv.lab.questions.found import described, is_question, parts, summary
+from kqv.lab.told import Told
 from kqv.lab.training.children import Children
 from kqv.plots.curves import Part
 
@@ -33,6 +34,7 @@ class QuestionsRoom:
     ) -> None:
         self.folder, self.publish, self.children, self.own_data = folder, publish, children, own_data
         self.tracing = tracing
+        self._told = Told()
         self._summaries: dict[str, dict[str, Any]] = {}
         self._maps: OrderedDict[tuple[str, float], Compared] = OrderedDict()
         self._lock = threading.RLock()
@@ -62,11 +64,11 @@ class QuestionsRoom:
             found |= self._beginnings(found)
             for name, one in found.items():
                 if self._summaries.get(name) != one:
-                    self.publish(TOPIC, one)
+                    self.publish(TOPIC, self._told(one))
             for gone in self._summaries.keys() - found.keys():
-                self.publish(TOPIC, {"name": gone, "state": "gone"})
+                self.publish(TOPIC, self._told({"name": gone, "state": "gone"}))
             self._summaries = found
-            return list(found.values())
+            return [self._told(one) for one in found.values()]
 
     def _folders(self) -> list[Path]:
         try:

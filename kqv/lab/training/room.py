@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kqv.errors import Error, RunError
+from kqv.lab.told import Told
 from kqv.lab.training.asked import TrainingAsked, arguments_of, checked
 from kqv.lab.training.children import Child, Children
 from kqv.lab.training.looks import Looks
@@ -38,6 +39,7 @@ class TrainingRoom:
 
     def __init__(self, folder: Path, publish: Publish, children: Children | None = None, own_data: bool = True) -> None:
         self.folder, self.publish, self.own_data = folder, publish, own_data
+        self._told = Told()
         self.children = Children() if children is None else children
         self.looks = Looks()
         self._runs: dict[str, WatchedRun] = {}
@@ -73,15 +75,20 @@ class TrainingRoom:
             names = _runs_in(self.folder)
             for gone in self._runs.keys() - names:
                 del self._runs[gone]
-                self.publish(TOPIC, {"name": gone, "state": "gone"})
+                self._tell({"name": gone, "state": "gone"})
             for name in names:
                 watched = self._watched(name)
                 watched.take(self.children.of(name))
                 if watched.look():
-                    self.publish(TOPIC, watched.summary)
+                    self._tell(watched.summary)
             self._look_at_beginnings(names)
             self._follow_weights()
             return any(self._is_busy(summary) for summary in self._summaries())
+
+    def _tell(self, summary: dict[str, Any]) -> dict[str, Any]:
+        told = self._told(summary)
+        self.publish(TOPIC, told)
+        return told
 
     def _is_busy(self, summary: dict[str, Any]) -> bool:
         return summary["state"] in AT_WORK
@@ -99,10 +106,10 @@ class TrainingRoom:
                 with suppress(OSError):  # it was made for the run, and nothing came into it
                     (self.folder / name).rmdir()
         for name in self._begun.keys() - begun.keys() - names:
-            self.publish(TOPIC, {"name": name, "state": "gone"})
+            self._tell({"name": name, "state": "gone"})
         for name, summary in begun.items():
             if self._begun.get(name) != summary:
-                self.publish(TOPIC, summary)
+                self._tell(summary)
         self._begun = begun
 
     def _watched(self, name: str) -> WatchedRun:
@@ -117,7 +124,8 @@ class TrainingRoom:
         """Every run in short, those that train first, then the one that was trained last."""
         with self._lock:
             self.look()
-            return sorted(self._summaries(), key=lambda one: (not self._is_busy(one), -one.get("changed", 0.0)))
+            found = sorted(self._summaries(), key=lambda one: (not self._is_busy(one), -one.get("changed", 0.0)))
+            return [self._told(summary) for summary in found]
 
     def run(self, name: str) -> WatchedRun:
         """A run by its name; `RunError` for one that is not in the folder."""
@@ -208,14 +216,16 @@ class TrainingRoom:
         summary = starting(name, child)
         if made is not None:
             self._begun[name] = summary
-        self.publish(TOPIC, summary)
-        return summary
+        return self._tell(summary)
 
     def stop(self, name: str) -> dict[str, Any]:
         """Ask a training that the lab started to save everything and end; `Error` where it started none."""
         child = self._own(name)
-        child.stop()
-        return {"name": name, "state": "stopping"}
+        with self._lock:
+            child.stop()
+            self.look()  # tells that it stops, before what tells that it has stopped
+            gone = {"name": name, "state": "gone"}
+            return self._told(next((one for one in self._summaries() if one["name"] == name), gone))
 
     def _own(self, name: str) -> Child:
         child = self.children.of(name)

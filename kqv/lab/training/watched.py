@@ -138,7 +138,7 @@ def starting(name: str, child: Child) -> dict[str, Any]:
         "problem": "", "ours": child.is_alive, "command": child.command,
     }  # fmt: skip
     if child.is_alive:
-        return found
+        return found | {"state": "stopping"} if child.asked_to_stop else found
     return found | {"state": "died" if child.failed else "stopped", "problem": child.last_words()}
 
 

@@ -136,9 +136,12 @@ class Keyboard:
         raise AssertionError(f"Tab does not lead to {wanted}")
 
     def press(self, wanted: Any, *keys: str) -> None:
-        """Tab to something and press keys there, Enter by default."""
+        """Tab to something and press keys there, Enter by default; the first one on what stands there then, should it
+        be drawn anew in between."""
         self.to(wanted)
-        for key in keys or ("Enter",):
+        first, *others = keys or ("Enter",)
+        wanted.first.press(first)
+        for key in others:
             self.page.keyboard.press(key)
 
 

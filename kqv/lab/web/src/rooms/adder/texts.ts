@@ -1,5 +1,8 @@
 import type { Translated } from "../../texts.svelte";
 
+const DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+const raised = (exponent: number) => [...String(exponent)].map((digit) => DIGITS[Number(digit)]).join("");
+
 const en = {
   title: "Adder",
   intro: "A whole Transformer on one page: every weight, and every number that it computes for one sum. Choose any number to see where it comes from.",
@@ -25,7 +28,7 @@ const en = {
   isRight: (said: string) => `The model says ${said}, which is right.`,
   isWrong: (said: string, right: number) => `The model says ${said}; right is ${right}.`,
   reads: "It reads the ones first, so that each carry is decided before it is needed:",
-  followed: (sign: string, digit: number) => `Followed on this page: the position of “${sign}”, after which the model says the digit of 10^${digit}.`,
+  followed: (sign: string, digit: number) => `Followed on this page: the position of “${sign}”, after which the model says the digit of 10${raised(digit)}.`,
   parameters: (count: string) => `${count} parameters`,
   activations: (count: string) => `${count} activations`,
   phase: "What the cells show",
@@ -84,7 +87,7 @@ export const texts = {
     isRight: (said: string) => `Das Modell sagt ${said}, und das ist richtig.`,
     isWrong: (said: string, right: number) => `Das Modell sagt ${said}; richtig ist ${right}.`,
     reads: "Es liest die Einer zuerst, damit jeder Übertrag feststeht, bevor er gebraucht wird:",
-    followed: (sign: string, digit: number) => `Hier verfolgt: die Position von „${sign}“, nach der das Modell die Ziffer von 10^${digit} sagt.`,
+    followed: (sign: string, digit: number) => `Hier verfolgt: die Position von „${sign}“, nach der das Modell die Ziffer von 10${raised(digit)} sagt.`,
     parameters: (count: string) => `${count} Parameter`,
     activations: (count: string) => `${count} Aktivierungen`,
     phase: "Was die Zellen zeigen",

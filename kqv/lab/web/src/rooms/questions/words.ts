@@ -5,6 +5,7 @@ import type { texts } from "./texts";
 export interface Summary {
   name: string;
   state: string;
+  told?: number;
   problem: string;
   question: string;
   explanation?: string;

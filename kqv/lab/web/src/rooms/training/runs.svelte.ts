@@ -2,6 +2,7 @@
 
 import { ApiError, get } from "../../api";
 import { listen } from "../../events.svelte";
+import { after, asked } from "../../news";
 
 export type State = "starting" | "running" | "stopping" | "stopped" | "finished" | "died" | "damaged" | "gone";
 
@@ -14,6 +15,7 @@ export interface Summary {
   data?: string;
   step?: number;
   steps?: number;
+  told?: number;
   saved: number;
   seconds?: number;
   numbers?: Record<string, number>;
@@ -64,7 +66,7 @@ export function isAtWork(state: State | undefined): boolean {
 export async function ask(): Promise<void> {
   try {
     const found = await get<{ folder: string; runs: Summary[] }>("training/runs");
-    all.runs = found.runs;
+    all.runs = asked(all.runs, found.runs);
     all.folder = found.folder;
     all.problem = "";
   } catch (failure) {
@@ -73,13 +75,9 @@ export async function ask(): Promise<void> {
   all.isLoaded = true;
 }
 
-/** Take what is new of a run; one that nobody knew comes first. */
+/** Take what is new of a run. */
 export function take(news: Summary): void {
-  const at = all.runs.findIndex((run) => run.name === news.name);
-  if (news.state === "gone") {
-    if (at >= 0) all.runs.splice(at, 1);
-  } else if (at >= 0) all.runs[at] = { ...all.runs[at], ...news };
-  else all.runs.unshift(news);
+  all.runs = after(all.runs, news);
 }
 
 /** Ask for all runs, and follow them until the function that is given back is called. */
