@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # from <malloc.h>
 _LARGE, _PAD = 1 << 30, 1 << 26  # bytes
@@ -37,4 +38,22 @@ def own_memory() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):  # Windows
+        return None
+
+
+def held() -> int | None:
+    """Bytes of memory that this process holds; None where the system does not say (only Linux does)."""
+    return _of_process("VmRSS")
+
+
+def most_held() -> int | None:
+    """Bytes of memory that this process held when it held most; None where the system does not say."""
+    return _of_process("VmHWM")
+
+
+def _of_process(field: str) -> int | None:
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line.split()[1] for line in lines if line.startswith(f"{field}:")))
+    except (OSError, StopIteration):
         return None

@@ -26,6 +26,8 @@ def show(plan: Forecast, gpus: Sequence[GPU], hours: float | None) -> None:
     console.print(_rows(_parts(plan)))
     console.print(f"\n[bold]{_bytes(plan.step.memory.whole)} of memory for a step[/]")
     console.print(_rows(_memory(plan)))
+    if plan.process is not None:
+        console.print(f"  Its process holds {_bytes(plan.process)} here, with Python and its libraries.")
     each = f"{_flops(plan.step.flops / plan.size)} for each of {plan.size:,} {plan.unit}"
     in_all = f"; {_flops(plan.step.flops * plan.steps)} in {plan.steps:,} steps" if plan.steps else ""
     console.print(f"\n[bold]{_flops(plan.step.flops)} a step[/], {each}{in_all}")

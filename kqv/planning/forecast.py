@@ -13,7 +13,7 @@ from torch import nn
 from kqv.data.location import location_of
 from kqv.errors import Error
 from kqv.interchange import gguf, hugging_face
-from kqv.memory import own_memory
+from kqv.memory import held, most_held, own_memory
 from kqv.models.published import PUBLISHED_ENCODERS, Published
 from kqv.planning.counted import TooLargeError
 from kqv.planning.hardware import GPU
@@ -46,7 +46,8 @@ class Forecast:
     `parts`: parameters by part, a block's summed over all blocks. `step`: what each takes; `size`: how many examples
     (`unit`) it sees. `writes`: whether it is a language model, of which the laws of scaling speak. `steps`,
     `evaluations`: in all, None where nothing says how many. `pace`: measured on this machine, None where it was not.
-    `examples`: how many the training data has, where it is known.
+    `examples`: how many the training data has, where it is known. `process`: bytes that a training's process holds when
+    it holds most, with all that belongs to Python and PyTorch; None where it was not tried, or the system does not say.
     """
 
     title: str
@@ -62,6 +63,7 @@ class Forecast:
     evaluations: int | None = None
     examples: float | None = None
     pace: Pace | None = None
+    process: int | None = None
     why_not_measured: str = ""
 
     @property
@@ -89,11 +91,14 @@ def forecast(
     or a published size (`gpt3-175b`).
 
     `settings`: fields of the recipe with other values. With `measure` a few steps are made for real, and what they
-    learned is thrown away. Raises `Error` for what cannot be trained.
+    learned is thrown away. `process` is true of a process that does nothing else. Raises `Error` for what cannot be
+    trained.
     """
     recipe, planned = _asked_for(what, settings or {}, data, steps, group, watcher)
     limit = FREE * (own_memory() or math.inf)
+    before = held()
     by_shapes = _by_shapes(recipe, group)
+    added = (held() or 0) - (before or 0)  # by planning itself
     if by_shapes is not None and by_shapes.step.memory.whole > limit:
         return by_shapes
     if by_shapes is not None and (here := by_shapes.step.flops / matrix_product_peak(group.device)) > LONGEST:
@@ -102,7 +107,9 @@ def forecast(
         assert by_shapes is not None
         return replace(by_shapes, why_not_measured="it was not asked for")
     try:
-        return _tried(recipe, planned, group, limit, measure)
+        found = _tried(recipe, planned, group, limit, measure)
+        most = most_held() if measure else None
+        return replace(found, process=None if most is None else most - added)
     except TooLargeError:
         raise Error(
             f"a step needs more than {limit / 1e9:.0f} GB, which is what this machine can spare; give --set batch=… "

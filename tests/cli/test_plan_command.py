@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kqv.cli.plan_display import time_in_words
+from kqv.memory import most_held
 from kqv.planning.advice import best_use
 from kqv.planning.forecast import forecast
 from kqv.systems.system import Watcher, system_named
@@ -32,12 +33,14 @@ def test_json_has_the_same_in_plain_units(kqv: Callable[..., Any]) -> None:
         found["steps"] * found["pace"]["step"] + found["evaluations"] * found["pace"]["evaluation"]
     )
     assert found["gpus"]["NVIDIA H100 SXM"]["fits"]
+    assert most_held() is None or found["step"]["memory"]["whole"] < found["process"] <= most_held()
 
 
 def test_what_is_too_large_is_planned_by_shapes(kqv: Callable[..., Any]) -> None:
     result = kqv("plan", "llama-7b", "--gpu", "b200")
     assert result.status == 0
     assert "Not measured on this machine" in result.out
+    assert "Its process" not in result.out
 
 
 def test_settings_change_the_model() -> None:

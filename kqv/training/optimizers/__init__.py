@@ -8,7 +8,8 @@ from pkgutil import iter_modules
 
 from kqv.training.optimizers.adamw import AdamW, AdamWOptimizer
 from kqv.training.optimizers.gradient_descent import GradientDescent, GradientDescentOptimizer
-from kqv.training.optimizers.muon import Muon, MuonOptimizer
+from kqv.training.optimizers.muon import Muon
+from kqv.training.optimizers.muon_optimizer import MuonOptimizer
 from kqv.training.optimizers.optimizer import Optimizer
 from kqv.training.optimizers.table import OPTIMIZERS, optimizer_named
 
