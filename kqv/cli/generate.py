@@ -11,7 +11,7 @@ import typer
 
 from kqv.cli.console import console, notices
 from kqv.cli.json_output import print_json
-from kqv.cli.options import Best, Device, Json, ModelName
+from kqv.cli.options import Best, Device, Json, ModelName, Weights
 from kqv.errors import Error
 from kqv.visible import visible
 
@@ -42,13 +42,6 @@ PastEnd = Annotated[
     bool, typer.Option("--past-end", help="Keep generating past the end-of-text token (GPT-2's <|endoftext|>).")
 ]
 Seed = Annotated[int, typer.Option(help="Random seed: the same seed generates the same text.", min=0)]
-Weights = Annotated[
-    str,
-    typer.Option(
-        help="How a model of usual parts keeps its weights while it writes: float32, float16, bfloat16 or int8. The "
-        "smaller ones are less exact (float16 hardly so) and, on x86, about twice as fast.",
-    ),
-]
 Samples = Annotated[int, typer.Option(help="How many texts to generate.", min=1)]
 Probabilities = Annotated[
     bool, typer.Option("--probabilities", help="Show the candidates for each token, with their probabilities.")

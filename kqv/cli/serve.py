@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kqv.cli.options import Best, Device, ModelName
+from kqv.cli.options import Best, Device, ModelName, Weights
 from kqv.errors import Error
 
 Port = Annotated[int | None, typer.Option(help="The port; without it 8000 or the next free one.", min=0, max=65535)]
@@ -26,13 +26,15 @@ Most = Annotated[int, typer.Option("--most-tokens", help="The most tokens of one
 
 def serve(
     model: ModelName, port: Port = None, host: Host = "127.0.0.1", token: Token = None, name: Name = None,
-    texts: Texts = 32, most_tokens: Most = 16_384, best: Best = False, device: Device = "auto",
+    texts: Texts = 32, most_tokens: Most = 16_384, weights: Weights = "float32", best: Best = False,
+    device: Device = "auto",
 ) -> None:  # fmt: skip
     """Serve a model as OpenAI's API does: completions of a GPT, conversations where it has a chat template, embeddings
     of an encoder; translations and classes of pictures have endpoints of their own. Ctrl-C stops it."""
     import secrets
 
     from kqv.cli.preparing import TerminalWatcher
+    from kqv.generation.weights import checked_weights
     from kqv.http.names import is_loopback
     from kqv.server.server import serve as serve_model
     from kqv.server.settings import Limits, Settings
@@ -42,11 +44,11 @@ def serve(
         raise Error("--token takes at least 8 letters, digits and signs, without a space")
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
+    checked_weights(weights)  # before anything is loaded
     with TerminalWatcher() as watcher:
         source = find_model(model, progress=watcher.downloading)
-    settings = Settings(
-        name or source.name, host, 8000 if port is None else port, token, Limits(texts=texts, tokens=most_tokens)
-    )
+    limits = Limits(texts=texts, tokens=most_tokens)
+    settings = Settings(name or source.name, host, 8000 if port is None else port, token, limits, weights)
     serve_model(source, best, device, settings, port is not None, _say_address, _say)
 
 

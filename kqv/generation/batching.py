@@ -4,7 +4,8 @@ A prompt is read in chunks, one text at a time, so that a long one holds the oth
 goes on side by side (`kqv.models.side_by_side`). No text changes another: which numbers are computed for it, and in
 which order they are added up, is the same in any company. A matrix product adds up a row in the same order whatever
 stands beside it as long as it has `ROWS` rows or more, and a multiple of them: with fewer, other kernels are chosen. So
-missing rows are filled up, also for a text that is alone.
+missing rows are filled up, also for a text that is alone. Matrices in a smaller type (`kqv.generation.weights`) have
+kernels that treat each row by itself; then texts go on by the fast step.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from kqv.generation.fast_step import FastStep
+from kqv.generation.obstacles import require_usual
 from kqv.models.gpt import GPT
 from kqv.models.side_by_side import SideBySide
 
@@ -41,8 +44,8 @@ class Text:
 
     @property
     def is_ready(self) -> bool:
-        """Whether a single token is unread: then it goes on side by side with others."""
-        return len(self.unread) == 1
+        """Whether a single token is unread, and not the first: then it goes on side by side with others."""
+        return len(self.unread) == 1 and bool(self.window)
 
     def add(self, token: int) -> None:
         """A token that was chosen, which is to be read next."""
@@ -68,11 +71,17 @@ class Text:
 
 
 class Together:
-    """Reads and continues texts with one model; the model stays in evaluation mode."""
+    """Reads and continues texts with one model; the model stays in evaluation mode.
 
-    def __init__(self, model: GPT) -> None:
+    `weights`: as which the matrices are kept for tokens after the prompt; prompts are read with the model's own.
+    Raises `Error` for weights that do not exist, and for others than float32 where the model has an obstacle.
+    """
+
+    def __init__(self, model: GPT, weights: str = "float32") -> None:
         self.model = model.eval()
         self.device = model.tokens.weight.device
+        chosen = require_usual(model, weights)
+        self.step = None if chosen == "float32" else FastStep(model, chosen)
 
     def read(self, text: Text, every: bool = False) -> Tensor:
         """Read a chunk of what is unread; the logits of what comes after it, `[1, vocab]`, or with `every` after each
@@ -84,8 +93,10 @@ class Together:
 
     def advance(self, texts: Sequence[Text]) -> Tensor:
         """Let each text's one unread token be read; the logits of what comes next, `[text, vocab]`."""
-        ids = [token for text in texts for token in text.take(1)]
+        ids, caches = [token for text in texts for token in text.take(1)], SideBySide([text.cache for text in texts])
+        if self.step is not None:
+            return self.step(torch.tensor(ids, device=self.device), caches).clone()
         ids += [0] * (-len(ids) % ROWS)
         with torch.inference_mode():
-            logits = self.model(torch.tensor([ids], device=self.device), SideBySide([text.cache for text in texts]))
+            logits = self.model(torch.tensor([ids], device=self.device), caches)
             return logits[0, : len(texts)].clone()  # type: ignore[no-any-return]

@@ -3,12 +3,13 @@
 It is what `GPT.forward` computes for one new position of each text, for models of the usual parts, without what makes
 those readable: no call goes through an operation, and nothing is named. Its matrices can be kept in a smaller type
 (`kqv.generation.weights`). It reads and extends the same key-value cache as the model itself, so either may go on where
-the other stopped. `tests/generation/test_fast_step.py` holds it equal to the model.
+the other stopped. `tests/generation/test_fast_step.py` holds it equal to the model. In smaller types a text's logits
+are the same to the last bit whatever other texts go on beside it (x86).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -23,12 +24,14 @@ from kqv.models.feed_forward import FeedForward, GatedFeedForward
 from kqv.models.gpt import GPT
 from kqv.models.layers import LayerNorm, RMSNorm
 from kqv.models.positions import Rotary
+from kqv.models.side_by_side import SideBySide, SideBySideBlock
 from kqv.operations import gelu, gelu_tanh, relu, silu
 
 Map = Callable[[Tensor], Tensor]
 Keep = Callable[[Tensor, Tensor | None], Matrix]
 Waves = tuple[Tensor, Tensor] | None
-Step = Callable[[Tensor, BlockCache, Waves], Tensor]
+Kept = BlockCache | SideBySideBlock
+Step = Callable[[Tensor, Kept, Waves], Tensor]
 
 MOST_COPIED = 4 << 30
 """Bytes: of a larger model no float32 matrix is copied into a faster layout, since that may double its memory."""
@@ -56,24 +59,27 @@ class FastStep:
         self.right_angles = torch.cat((torch.ones(1, half), torch.zeros(1, half)), 1)
 
     @torch.inference_mode()
-    def __call__(self, ids: Tensor, cache: Cache) -> Tensor:
-        """Logits `[text, vocab]` after the tokens `ids[text]`, which the cache has as its last ones from then on; a
-        tensor of inference mode."""
-        cache.check(ids.unsqueeze(1))
+    def __call__(self, ids: Tensor, cache: Cache | SideBySide) -> Tensor:
+        """Logits `[text, vocab]` after the tokens `ids[text]`, which the cache has as its last ones from then on, or
+        each text's own cache; a tensor of inference mode."""
+        are_apart = isinstance(cache, SideBySide)
+        cache.check(ids.unsqueeze(0 if are_apart else 1))
         x = functional.embedding(ids, self.tokens)
-        positions = cache.next_positions(1, ids.device)
+        positions = cache.next_positions(len(ids) if are_apart else 1, ids.device)
         if self.vectors is not None:
             x = x + self.vectors(positions)
         waves = None if self.turn is None else self._waves(self.turn, positions)
-        for block, kept in zip(self.blocks, cache.blocks, strict=True):
+        blocks: Sequence[Kept] = cache.blocks
+        for block, kept in zip(self.blocks, blocks, strict=True):
             x = block(x, kept, waves)
         return self.head(self.norm(x))
 
     def _waves(self, turn: Rotary, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """What a number and its partner half a head away are multiplied by, `[channel]` each: turning (1, 0) shows the
-        angles' cosines and sines."""
-        cosines, sines = turn(self.right_angles, positions)[0].chunk(2)
-        return torch.cat((cosines, cosines)), torch.cat((-sines, sines))
+        """What a number and its partner half a head away are multiplied by, `[position, 1, channel]` each: turning
+        (1, 0) shows the angles' cosines and sines."""
+        turned = turn(self.right_angles.expand(len(positions), -1), positions).unsqueeze(1)
+        cosines, sines = turned.chunk(2, -1)
+        return torch.cat((cosines, cosines), -1), torch.cat((-sines, sines), -1)
 
 
 def _block_of(block: nn.Module, model: GPT, keep: Keep) -> Step:
@@ -87,7 +93,7 @@ def _block_of(block: nn.Module, model: GPT, keep: Keep) -> Step:
 
 
 def _pre_norm(
-    attention: AttentionStep, fed: Map, norms: tuple[Map, Map], adds: bool, x: Tensor, kept: BlockCache, waves: Waves
+    attention: AttentionStep, fed: Map, norms: tuple[Map, Map], adds: bool, x: Tensor, kept: Kept, waves: Waves
 ) -> Tensor:
     attended = attention(norms[0](x), kept, waves)
     x = attended.add_(x) if adds else attended
@@ -96,7 +102,7 @@ def _pre_norm(
 
 
 def _post_norm(
-    attention: AttentionStep, fed: Map, norms: tuple[Map, Map], adds: bool, x: Tensor, kept: BlockCache, waves: Waves
+    attention: AttentionStep, fed: Map, norms: tuple[Map, Map], adds: bool, x: Tensor, kept: Kept, waves: Waves
 ) -> Tensor:
     attended = attention(x, kept, waves)
     x = norms[0](attended.add_(x) if adds else attended)
@@ -116,7 +122,7 @@ class AttentionStep:
         if attention.query_norm is not None and attention.key_norm is not None:
             self.norms = _norm_of(attention.query_norm), _norm_of(attention.key_norm)
 
-    def __call__(self, x: Tensor, kept: BlockCache, waves: Waves) -> Tensor:
+    def __call__(self, x: Tensor, kept: Kept, waves: Waves) -> Tensor:
         heads, texts = self.heads, len(x)
         joined = self.joined(x).view(texts, -1, heads.channels)
         asking = joined[:, : heads.count + heads.key_heads]  # queries and keys are normed and turned alike
@@ -126,13 +132,19 @@ class AttentionStep:
         if waves is not None:
             asking = torch.roll(asking, heads.channels // 2, -1).mul_(waves[1]).addcmul_(asking, waves[0])
         new = asking[:, heads.count :].unsqueeze(2), joined[:, heads.count + heads.key_heads :].unsqueeze(2)
-        keys, values = kept.extend(*new)
-        if self.window is not None:
-            keys, values = keys[:, :, -self.window :], values[:, :, -self.window :]
         # heads that share keys are so many more queries of theirs
         queries = asking[:, : heads.count].view(texts, heads.key_heads, heads.group, heads.channels)
-        mixed = functional.scaled_dot_product_attention(queries, keys, values)
+        if isinstance(kept, SideBySideBlock):
+            each = zip(kept.caches, *(torch.split(part, 1) for part in (queries, *new)), strict=True)
+            mixed = torch.cat([self._mixed(query, *cache.extend(key, value)) for cache, query, key, value in each])
+        else:
+            mixed = self._mixed(queries, *kept.extend(*new))
         return self.projection(mixed.reshape(texts, heads.widths[0]))
+
+    def _mixed(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        if self.window is not None:
+            keys, values = keys[:, :, -self.window :], values[:, :, -self.window :]
+        return functional.scaled_dot_product_attention(queries, keys, values)
 
 
 BENDS: list[tuple[object, Map]] = [
@@ -166,8 +178,9 @@ def _norm_of(norm: nn.Module | None) -> Map:
 
 
 def _rms_norm(gain: Tensor, epsilon: float, x: Tensor) -> Tensor:
-    """γ·x/√(mean(x²) + ε) for each row; of a single row by numbers in place of tensors, in half the time."""
-    if x.numel() != len(gain):
+    """γ·x/√(mean(x²) + ε) for each row of x `[row, model]`, by numbers in place of tensors, in half the time; of more
+    axes by the framework's kernel."""
+    if x.dim() != 2:
         return functional.rms_norm(x, gain.shape, gain, epsilon)
-    row = x.view(-1)
-    return (x * gain).mul_((float(torch.dot(row, row)) / len(gain) + epsilon) ** -0.5)
+    factors = [(float(torch.dot(row, row)) / len(gain) + epsilon) ** -0.5 for row in x]
+    return (x * gain).mul_(factors[0] if len(factors) == 1 else torch.tensor(factors).unsqueeze(1))

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 
 from kqv import operations
+from kqv.errors import Error
+from kqv.generation.weights import Weights, checked_weights
 from kqv.models.attention import Attention
 from kqv.models.blocks import PostNorm, PreNorm
 from kqv.models.feed_forward import FeedForward, GatedFeedForward
@@ -38,6 +40,16 @@ def obstacle_in(model: GPT) -> str | None:
         if type(attention.turn) not in (Rotary, type(None)):
             return "positions of its own kind"
     return "hooks" if _is_watched(model) else "an operation that is replaced" if _is_replaced() else None
+
+
+def require_usual(model: GPT, weights: str) -> Weights:
+    """The type of weights. Raises `Error` for one that does not exist, and for others than float32 where the model has
+    an obstacle."""
+    chosen = checked_weights(weights)
+    obstacle = None if chosen == "float32" else obstacle_in(model)
+    if obstacle is not None:
+        raise Error(f"{weights} weights are for models of usual parts, and this one has {obstacle}; use float32")
+    return chosen
 
 
 def _is_watched(model: nn.Module) -> bool:

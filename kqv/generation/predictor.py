@@ -15,8 +15,7 @@ from torch import Tensor
 
 from kqv.errors import DimensionError, Error
 from kqv.generation.fast_step import FastStep
-from kqv.generation.obstacles import obstacle_in
-from kqv.generation.weights import checked_weights
+from kqv.generation.obstacles import obstacle_in, require_usual
 from kqv.models.cache import Cache
 from kqv.models.gpt import GPT
 from kqv.models.modes import in_evaluation_mode
@@ -101,14 +100,11 @@ class Cached(Recomputing):
 
     def __init__(self, model: GPT, weights: str = "float32") -> None:
         super().__init__(model)
-        self.weights = checked_weights(weights)
+        self.weights = require_usual(model, weights)
         self._cache: Cache | None = None
         self._step: FastStep | None = None
         self._state: list[tuple[int, int]] = []
         self._may_have_changed = True
-        obstacle = None if weights == "float32" else obstacle_in(model)
-        if obstacle is not None:
-            raise Error(f"{weights} weights are for models of usual parts, and this one has {obstacle}; use float32")
 
     def _begin(self) -> Tensor:
         if self._cache is None or self._cache.batch != len(self._window):

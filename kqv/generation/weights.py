@@ -3,8 +3,9 @@
 One token at a time, a matrix is read from memory for a single vector: how long that takes is how many bytes it has.
 `float32` are the model's own numbers. `float16` and `bfloat16` have half as many bytes, `int8` a quarter: a whole
 number from −127 to 127 for each weight and a scale for each row. What the kernels of PyTorch do with them differs:
-16 bits are read into float32 and multiplied there; with `int8` and fbgemm (x86) the vector is rounded too, to 256
-steps between its smallest and its largest number.
+16 bits are read into float32 and multiplied there; with `int8` and fbgemm (x86) each vector is rounded too, to 256
+steps between its smallest and its largest number. A vector's result is the same to the last bit whatever other vectors
+are multiplied with it (fbgemm adds up whole numbers, and 16 bits row by row).
 """
 
 from __future__ import annotations
@@ -106,14 +107,15 @@ def _fbgemm_int8(numbers: Tensor, scales: Tensor, bias: Tensor | None) -> Matrix
         warnings.simplefilter("ignore")
         tensor = torch._make_per_channel_quantized_tensor(numbers, scales.double(), zeros, 0)
     packed = torch.ops.quantized.linear_prepack(tensor, None)
-    narrow = not torch.cpu._is_vnni_supported()  # without those instructions sums of 8-bit products can overflow
+    multiplied = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32
+    most = 255 if torch.cpu._is_vnni_supported() else 127  # without those instructions sums of products can overflow
+    sums = (numbers.float() * scales.unsqueeze(1)).sum(1)
 
     def product(x: Tensor) -> Tensor:
-        if len(x) == 1:
-            found = torch.ops.quantized.linear_dynamic(x, packed, narrow)
-        else:  # one range is for all rows, so each is brought to the same size first
-            sizes = x.abs().amax(1, keepdim=True).clamp_min_(1e-30)
-            found = torch.ops.quantized.linear_dynamic(x / sizes, packed, narrow).mul_(sizes)
+        """Of x = low + step·n with whole numbers n from 0 to `most`, each row with its own: step·(n·Wᵀ) + low·Σ W."""
+        low, high = torch.aminmax(x, dim=1, keepdim=True)
+        step = (high - low).mul_(1 / most).clamp_min_(1e-30)
+        found = multiplied((x - low).div_(step), 1.0, 0, packed).mul_(step).addcmul_(low, sums)
         return found if bias is None else found.add_(bias)  # type: ignore[no-any-return]
 
     return product

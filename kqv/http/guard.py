@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -23,13 +24,17 @@ READING = ("GET", "HEAD")
 
 
 class Rules(Protocol):
-    """What a server lets in: `headers` stand in every answer, `largest_request` is in bytes."""
+    """What a server lets in: `headers` stand in every answer; a body has at most `largest_request` bytes, and comes
+    within `patience` seconds."""
 
     @property
     def headers(self) -> Mapping[str, str]: ...
 
     @property
     def largest_request(self) -> int: ...
+
+    @property
+    def patience(self) -> float: ...
 
     def refusal(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a request that is refused before anything is computed; None for one that is let in."""
@@ -42,21 +47,38 @@ class Rules(Protocol):
 
 
 class _Body:
-    """A request's body, but an end where it grows too large: its length may be missing or wrong."""
+    """A request's body, but an end where it grows too large or does not come: its length may be missing or wrong."""
 
-    def __init__(self, receive: Receive, most: int) -> None:
-        self.receive, self.most = receive, most
-        self.received = 0
-
-    @property
-    def is_too_large(self) -> bool:
-        """Whether more came than is taken."""
-        return self.received > self.most
+    def __init__(self, receive: Receive, rules: Rules) -> None:
+        self.receive, self.rules = receive, rules
+        self.received, self.is_whole = 0, False
+        self.until: float | None = None
+        self.refusal: Response | None = None
+        """The answer to a body that is not taken."""
 
     async def __call__(self) -> Message:
-        message = await self.receive()
+        if self.is_whole:
+            return await self.receive()
+        now = asyncio.get_running_loop().time()
+        self.until = now + self.rules.patience if self.until is None else self.until
+        try:
+            message = await asyncio.wait_for(self.receive(), max(0.001, self.until - now))
+        except TimeoutError:
+            return self._refused(408, f"the request's body did not come within {self.rules.patience:g} seconds")
         self.received += len(message.get("body", b""))
-        return {"type": "http.disconnect"} if self.is_too_large else message
+        self.is_whole = not message.get("more_body", False)
+        if self.received > self.rules.largest_request:
+            return self._refused(413, too_large(self.rules))
+        return message
+
+    def _refused(self, status: int, why: str) -> Message:
+        self.refusal = self.refusal or self.rules.no(status, why)
+        return {"type": "http.disconnect"}
+
+
+def too_large(rules: Rules) -> str:
+    """What is said to a body that has too many bytes."""
+    return f"a request may have {rules.largest_request:,} bytes at most"
 
 
 class Guard:
@@ -76,14 +98,12 @@ class Guard:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        await self._counted(scope, _Body(receive, self.rules.largest_request), send)
+        await self._counted(scope, _Body(receive, self.rules), send)
 
     def _of_its_length(self, headers: Headers) -> Response | None:
         length = headers.get("content-length", "0")
-        return None if length.isdecimal() and int(length) <= self.rules.largest_request else self._too_large()
-
-    def _too_large(self) -> Response:
-        return self.rules.no(413, f"a request may have {self.rules.largest_request:,} bytes at most")
+        fits = length.isdecimal() and int(length) <= self.rules.largest_request
+        return None if fits else self.rules.no(413, too_large(self.rules))
 
     async def _counted(self, scope: Scope, body: _Body, send: Send) -> None:
         kind, most = self.rules.most(scope)
@@ -94,15 +114,15 @@ class Guard:
         self.running[kind] += 1
 
         async def answer(message: Message) -> None:
-            if not body.is_too_large:  # what is said to half a request is of no use
+            if body.refusal is None:  # what is said to half a request is of no use
                 await send(message)
 
         try:
             await self.app(scope, body, answer)
         finally:
             self.running[kind] -= 1
-            if body.is_too_large:
-                await self._too_large()(scope, body, send)
+            if body.refusal is not None:
+                await body.refusal(scope, body, send)
 
     def _with_headers(self, send: Send) -> Send:
         async def sending(message: Message) -> None:
@@ -130,10 +150,18 @@ def is_called_by_name(headers: Headers, names: frozenset[str] | None) -> bool:
 def is_of_another_site(headers: Headers, is_page: bool = False) -> bool:
     """Whether a page of another site sent it; a link to a page may stand anywhere."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+    if origin is not None and _host_of(origin) != headers.get("host", "").lower():
         return True
     allowed = ("same-origin", "none", *(["cross-site", "same-site"] if is_page else []))
     return headers.get("sec-fetch-site", "none") not in allowed
+
+
+def _host_of(origin: str) -> str | None:
+    """The host and port of an origin; None for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:  # such as a bracket that is never closed
+        return None
 
 
 def same(given: str | None, right: str) -> bool:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import cast
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from kqv.errors import Error
 from kqv.files import reason
 from kqv.http.guard import Application
 from kqv.http.names import shown_host
+from kqv.http.waiting import Connection, Waiting
 
 PORTS = 20
 """So many ports are tried, one after the other, where none was asked for."""
@@ -41,16 +45,33 @@ def listening(host: str, port: int, exactly: bool, backlog: int) -> socket.socke
     raise Error(f"cannot listen on {shown_host(host)}:{port}: {reason(failure)}; choose another --port or --host")
 
 
+class _Connection(H11Protocol):
+    """A connection whose client may send what is no HTTP at any moment, also while it is answered."""
+
+    def send_400_response(self, msg: str) -> None:
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:  # the answer has begun, so nothing else can be said
+            self.transport.abort()
+
+
 class _Server(uvicorn.Server):
     """A server that says when it serves, and ends what runs in it before it waits for its requests' end."""
 
-    def __init__(self, config: uvicorn.Config, serving: Callable[[], None], closing: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, serving: Callable[[], None], closing: Callable[[], None], most: int
+    ) -> None:
         super().__init__(config)
         self.serving, self.closing = serving, closing
+        self.waiting = Waiting(most)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.serving()
+
+    async def on_tick(self, counter: int) -> bool:
+        self.waiting.look(cast("Iterable[Connection]", self.server_state.connections))
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.closing()
@@ -64,7 +85,7 @@ def serve_on(
     before those that run are waited for."""
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2,
-        limit_concurrency=most, timeout_keep_alive=10, lifespan="off", ws="none",
+        limit_concurrency=most, timeout_keep_alive=10, lifespan="off", ws="none", http=_Connection,
     )  # fmt: skip
     with found, suppress(KeyboardInterrupt):
-        asyncio.run(_Server(config, serving, closing).serve(sockets=[found]))
+        asyncio.run(_Server(config, serving, closing, most).serve(sockets=[found]))

@@ -55,6 +55,11 @@ class LabRules:
         """In bytes."""
         return self.settings.largest_request
 
+    @property
+    def patience(self) -> float:
+        """Seconds in which a body has to come."""
+        return self.settings.patience
+
     def no(self, status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
         """A refusal as the lab's pages read it."""
         return JSONResponse({"error": why}, status_code=status, headers=headers)

@@ -17,7 +17,8 @@ class Settings:
     """`host`, `port`: where the lab listens; `runs`: the folder of runs; `models`: further models, by name or path.
 
     `token`: what a browser has to know where others can reach the lab (None on loopback). `page_token`: what each page
-    is given, and sends with everything that changes something, so that no other site's page can.
+    is given, and sends with everything that changes something, so that no other site's page can. `patience`: seconds in
+    which all of a request has to come.
     """
 
     host: str = "127.0.0.1"
@@ -29,6 +30,7 @@ class Settings:
     largest_request: int = 4 * MEGABYTE
     most_requests: int = 32
     most_streams: int = 32
+    patience: float = 10.0
 
     @property
     def is_loopback(self) -> bool:

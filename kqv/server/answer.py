@@ -99,7 +99,7 @@ async def answered(
     Raises `Refusal` for what cannot be read or done.
     """
     writer: Writer = request.app.state.model
-    wanted = checked(kind, await read_json(request, writer.limits.patience), neutral)
+    wanted = checked(kind, await read_json(request), neutral)
     writer.require(wanted.model)
     asked = await run_in_threadpool(ask, writer, wanted)
     found = answer(writer, wanted, asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -21,19 +20,17 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True, protected_namespaces=())
 
 
-async def read_body(request: Request, patience: float) -> bytes:
-    """All of the body, as it came. Raises `Refusal` for one that does not come in time."""
+async def read_body(request: Request) -> bytes:
+    """All of the body, as it came. Raises `Refusal` for one that breaks off."""
     try:
-        return await asyncio.wait_for(request.body(), patience)
-    except TimeoutError:
-        raise Refusal(408, f"the request's body did not come within {patience:g} seconds") from None
+        return await request.body()
     except ClientDisconnect:
         raise Refusal(400, "the request's body broke off") from None
 
 
-async def read_json(request: Request, patience: float) -> dict[str, Any]:
+async def read_json(request: Request) -> dict[str, Any]:
     """The body as a JSON object, whatever content type it claims. Raises `Refusal` for anything else."""
-    content = await read_body(request, patience)
+    content = await read_body(request)
     try:
         found = from_json(content, allow_inf_nan=False)
     except ValueError as failure:

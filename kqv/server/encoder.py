@@ -46,7 +46,7 @@ class Encoder:
 async def embeddings(request: Request) -> dict[str, Any]:
     """A vector of length 1 for each text."""
     encoder: Encoder = request.app.state.model
-    content = await read_json(request, encoder.limits.patience)
+    content = await read_json(request)
     asked = checked(EmbeddingRequest, content, {"user": None, "dimensions": ()})
     texts = [asked.input] if isinstance(asked.input, str) else asked.input
     if not 1 <= len(texts) <= encoder.limits.items:

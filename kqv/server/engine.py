@@ -49,9 +49,9 @@ class Engine:
     there is room for its texts, in the order in which they came.
     """
 
-    def __init__(self, model: GPT, tokenizer: Tokenizer, limits: Limits) -> None:
+    def __init__(self, model: GPT, tokenizer: Tokenizer, limits: Limits, weights: str = "float32") -> None:
         self.model, self.tokenizer, self.limits = model, tokenizer, limits
-        self.together = Together(model)
+        self.together = Together(model, weights)
         weight, heads = model.tokens.weight, model.heads
         each = 2 * len(model.blocks) * heads.key_heads * heads.channels * weight.element_size()
         self.most_positions = limits.cache_bytes // each

@@ -53,12 +53,12 @@ class Classifier:
 async def classify(request: Request) -> dict[str, Any]:
     """Classify pictures in a JSON object, or the picture file that is the body, with its own content type."""
     classifier: Classifier = request.app.state.model
-    patience, most = classifier.limits.patience, classifier.limits.items
+    most = classifier.limits.items
     pictures: list[str | bytes | Pixels]
     if request.headers.get("content-type", "").startswith("image/"):
-        pictures = [await read_body(request, patience)]
+        pictures = [await read_body(request)]
     else:
-        pictures = [*checked(ClassificationRequest, await read_json(request, patience), {}).pictures]
+        pictures = [*checked(ClassificationRequest, await read_json(request), {}).pictures]
     if len(pictures) > most:
         raise Refusal(400, f"'pictures' takes at most {most:,} at once; got {len(pictures):,}", "pictures")
 

@@ -34,6 +34,11 @@ class ServerRules:
         """In bytes."""
         return self.settings.limits.largest_request
 
+    @property
+    def patience(self) -> float:
+        """Seconds in which a body has to come."""
+        return self.settings.limits.patience
+
     def no(self, status: int, why: str, headers: Mapping[str, str] | None = None) -> Response:
         """A refusal as OpenAI's clients read it."""
         return Refusal(status, why, code=CODES.get(status), headers=headers).response()

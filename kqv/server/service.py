@@ -19,10 +19,13 @@ from kqv.systems.system import kind_named
 from kqv.training.devices import choose_device
 
 SERVICES = {
-    "gpt": "kqv.server.writer", "translate": "kqv.server.translator", "digits": "kqv.server.recogniser",
+    "gpt": "kqv.server.writer_service", "translate": "kqv.server.translator", "digits": "kqv.server.recogniser",
     "encoder": "kqv.server.encoder",
 }  # fmt: skip
 """What serves a model of each system or kind: the module whose `open_service` it is."""
+
+WRITES = "gpt"
+"""The kind whose weights can be kept in a smaller type."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ def open_service(source: ModelSource, best: bool, device: str, settings: Setting
     if kind.name not in SERVICES:
         known = ", ".join(SERVICES)
         raise Error(f"{source.name} is a model of the kind {kind.name}, which has no endpoint; served are: {known}")
+    if settings.weights != "float32" and kind.name != WRITES:
+        raise Error(
+            f"{settings.weights} weights are for models that write token by token, and {source.name} is of the kind "
+            f"{kind.name}; leave --weights out"
+        )
     chosen = choose_device(device)
     loaded = kind.load(source, best)
     getattr(loaded, "model", loaded).to(chosen)

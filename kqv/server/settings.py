@@ -37,13 +37,15 @@ class Limits:
 @dataclass(frozen=True)
 class Settings:
     """`name`: of the model, as requests name it. `token`: what a client has to know, as `Authorization: Bearer TOKEN`
-    (None: nothing). `host`, `port`: where the server listens."""
+    (None: nothing). `host`, `port`: where the server listens. `weights`: as which a model that writes keeps its own
+    (`kqv.generation.weights`)."""
 
     name: str
     host: str = "127.0.0.1"
     port: int = 8000
     token: str | None = None
     limits: Limits = field(default_factory=Limits)
+    weights: str = "float32"
 
     @property
     def hosts(self) -> frozenset[str] | None:

@@ -49,7 +49,7 @@ class Translator:
 async def translate(request: Request) -> dict[str, Any]:
     """Translate a sentence or a list of them; the answers stand in the same order."""
     translator: Translator = request.app.state.model
-    asked = checked(TranslationRequest, await read_json(request, translator.limits.patience), {})
+    asked = checked(TranslationRequest, await read_json(request), {})
     texts = [asked.texts] if isinstance(asked.texts, str) else asked.texts
     most = translator.limits.items
     if len(texts) > most:

@@ -8,18 +8,15 @@ from dataclasses import dataclass
 
 from kqv.errors import Error
 from kqv.interchange.chat_template import ChatTemplate
-from kqv.interchange.chat_template_files import chat_template_of
 from kqv.server.engine import Engine
 from kqv.server.jobs import Asked
 from kqv.server.metrics import Metrics
 from kqv.server.refusals import Refusal
 from kqv.server.requests import ChatRequest, CompletionRequest, Generation
-from kqv.server.service import Service, body_of
-from kqv.server.settings import Limits, Settings
+from kqv.server.settings import Limits
 from kqv.server.writing import prompt_of
 from kqv.systems.gpt.trained import LoadedGPT
 from kqv.systems.gpt.writing import prompt_ids
-from kqv.systems.source import ModelSource
 
 NO_TEMPLATE = "has no chat template, so it holds no conversation; let it continue a text: POST /v1/completions"
 
@@ -88,37 +85,3 @@ class Writer:
         found = prompt_of(ids, self.loaded.tokenizer, self.context, param)
         seed = secrets.randbits(63) if request.seed is None else request.seed % (1 << 64)
         return Asked(found, tokens, request.sampling, seed, request.stops, request.n, top, scores)
-
-
-def open_service(source: ModelSource, loaded: LoadedGPT, settings: Settings, metrics: Metrics) -> Service:
-    """A model that writes. Raises `Error` for one whose positions see later ones."""
-    from kqv.server import chat, completions
-
-    if loaded.model.sees_later:
-        raise Error(
-            f"{source.name} lets positions see later ones, so nothing of a text can be kept for the next token; it is "
-            "not served: use kqv generate"
-        )
-    template = None if source.run is not None else chat_template_of(source.path)
-    engine = Engine(loaded.model, loaded.tokenizer, settings.limits).start()
-    metrics.watch("kqv_texts_going", "Texts that are written side by side now.", lambda: engine.going)
-    metrics.watch("kqv_requests_waiting", "Requests for text that are not begun yet.", lambda: engine.waiting)
-    writer = Writer(settings.name, loaded, engine, template, settings.limits, metrics)
-    path, example = "/v1/completions", body_of(prompt=_beginning(loaded), max_tokens=50)
-    if template is not None:
-        path, example = "/v1/chat/completions", body_of(messages=[{"role": "user", "content": "Who are you?"}])
-    notes = () if template else (f"It {NO_TEMPLATE}.",)
-    return Service(
-        (completions.router, chat.router), writer, loaded.model.describe(), path, example, notes, engine.close
-    )
-
-
-def _beginning(loaded: LoadedGPT) -> str:
-    """How a text can begin, in characters that the model knows."""
-    for text in ("Once upon a time", "To be", "def "):
-        try:
-            loaded.tokenizer.encode(text)
-        except Error:
-            continue
-        return text
-    return loaded.tokenizer.decode([loaded.tokenizer.size // 2])

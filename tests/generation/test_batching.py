@@ -82,6 +82,35 @@ def test_it_is_what_the_cached_predictor_says_also_past_the_context() -> None:
             expected = predictor.advance(expected.argmax()[None])[0]
 
 
+@pytest.mark.skipif(torch.backends.quantized.engine not in ("x86", "fbgemm"), reason="needs fbgemm's kernels")
+@pytest.mark.parametrize("weights", ["float16", "bfloat16", "int8"])
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        {"positions": "rotary", "norm": "rms", "feed_forward": "swiglu", "key_heads": 1, "query_key_norm": True},
+        {"positions": "sinusoidal", "mask": "window", "window": 5},
+    ],
+    ids=str,
+)
+def test_smaller_weights_say_in_any_company_what_the_cached_predictor_says(
+    parts: dict[str, object], weights: str
+) -> None:
+    model = model_of(**parts)
+    together = Together(model, weights)
+    for prompt, rows in zip(PROMPTS, written(together, PROMPTS, 40, [0, 0, 3, 1, 4, 4, 2]), strict=True):
+        predictor = Cached(model, weights)
+        expected = predictor.prefill(torch.tensor([prompt]))[0]
+        for logits in rows:
+            assert torch.equal(logits, expected)
+            expected = predictor.advance(expected.argmax()[None])[0]
+
+
+def test_unusual_models_are_refused_smaller_weights() -> None:
+    with pytest.raises(Error, match="int8 weights are for models of usual parts, and this one has"):
+        Together(model_of(score="cosine"), "int8")
+
+
 def test_a_long_prompt_is_read_in_chunks_with_the_logits_of_every_token() -> None:
     torch.manual_seed(1)
     model = GPT(40, Architecture(3 * CHUNK, width=16, heads=2, blocks=1)).double()

@@ -33,6 +33,7 @@ def test_the_machines_own_names_are_taken(client: TestClient, host: str) -> None
     [
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"origin": "http://localhost:8001"},
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},

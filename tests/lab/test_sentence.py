@@ -135,6 +135,12 @@ def test_a_split_sums_to_its_score_and_its_logit(room: TestClient, read: dict[st
     assert sum(part["value"] for part in token["of_part"]) == pytest.approx(token["value"], abs=1e-5)
 
 
+def test_a_trace_that_was_made_elsewhere_is_not_asked_why(room: TestClient) -> None:
+    made = room.post("/api/traces", json={"model": "gpt", "input": PIZZA}).json()
+    answer = room.post("/api/sentence/why", json={"trace": made["id"], "position": 1, "token": 3})
+    assert (answer.status_code, "read the text first" in answer.json()["error"]) == (400, True)
+
+
 def test_a_part_that_is_off_changes_what_why_says_it_changes(
     room: TestClient, read: dict[str, Any], runs: Path
 ) -> None:

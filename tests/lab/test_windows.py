@@ -50,6 +50,20 @@ def test_one_answer_is_bounded_unless_blocks_make_it_small() -> None:
     assert read_window("", "out=10, in=7", "w", ("out", "in"), sizes).sizes == (300, 429)
 
 
+@pytest.mark.parametrize("block", ["1000000000", "9" * 30, "9" * 5000], ids=len)
+def test_a_block_is_no_larger_than_its_axis(block: str) -> None:
+    part = read_window("", f"key={block}", "scores", DIMENSIONS, SIZES)
+    assert part.blocks == (1, 1, SIZES[-1])
+    assert cut(torch.ones(SIZES), part).shape == (*SIZES[:-1], 1)
+
+
+def test_numbers_of_thousands_of_digits_are_refused_in_a_line() -> None:
+    with pytest.raises(TraceError, match="holds nothing"):
+        window("9" * 5000)
+    with pytest.raises(TraceError, match="names more"):
+        window(f"#{'9' * 5000}=1")
+
+
 def test_a_cut_is_the_tensors_own_numbers() -> None:
     tensor = torch.randn(SIZES, dtype=torch.float64)
     found = cut(tensor, read_window("batch=1, key=2:6", "", "scores", DIMENSIONS, SIZES))

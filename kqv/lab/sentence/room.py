@@ -84,6 +84,8 @@ class Room:
     def why(self, identity: str) -> Why:
         """The pass of a trace, to be asked why, on a copy of the model."""
         about = self.lab.traces[identity].about
+        if "input" not in about:
+            raise Error(f"the trace {identity!r} is not of a text that was read here; read the text first")
 
         def make() -> Why:
             chosen = choose(self.lab, about["model"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -45,9 +46,9 @@ def read_window(text: str, blocks: str, name: str, dimensions: Sequence[str], si
         ranges[axis] = _range(value, sizes[axis], name)
     steps = [1] * len(sizes)
     for axis, value in _items(blocks, name, dimensions, sizes):
-        if not value.isdecimal() or int(value) < 1:
+        if not value.isdecimal() or whole(value) < 1:
             raise TraceError(f"cannot read the block {value!r} of {name}; expected a whole number from 1 on")
-        steps[axis] = int(value)
+        steps[axis] = min(whole(value), max(1, sizes[axis]))  # more would be filled up with what is not there
     window = Window(tuple(ranges), tuple(steps))
     if math.prod(window.sizes) > MOST_NUMBERS:
         raise TraceError(
@@ -72,7 +73,7 @@ def _items(text: str, name: str, dimensions: Sequence[str], sizes: Sequence[int]
 def _axis(dimension: str, name: str, dimensions: Sequence[str]) -> int:
     """The axis that a dimension's name means, or `#1`, the second one."""
     if dimension.startswith("#") and dimension[1:].isdecimal():
-        return int(dimension[1:])
+        return whole(dimension[1:])
     if dimension not in dimensions:
         known = ", ".join(dimensions) or "none that has a name"
         raise TraceError(f"{name} has no dimension {dimension!r}; it has: {known}")
@@ -84,11 +85,16 @@ def _range(text: str, size: int, name: str) -> tuple[int, int]:
     start, colon, stop = (part.strip() for part in text.partition(":"))
     if any(part and not part.isdecimal() for part in (start, stop)) or not (start or colon):
         raise TraceError(f"cannot read the range {text!r} of {name}; expected 3, 3:7 or :")
-    first = int(start or 0)
-    last = min(int(stop or size), size) if colon else first + 1
+    first = whole(start or "0")
+    last = min(whole(stop or str(size)), size) if colon else first + 1
     if not (0 <= first < last <= size or (size == 0 and colon)):
         raise TraceError(f"the range {text!r} of {name} holds nothing: the axis has the size {size}")
     return first, last
+
+
+def whole(digits: str) -> int:
+    """A number by its digits; of more than anything here has, the largest that is needed."""
+    return int(digits) if len(digits) < 19 else sys.maxsize
 
 
 def cut(tensor: Tensor, window: Window, reduction: Reduction = "largest") -> Tensor:
