@@ -111,7 +111,7 @@ def write_to(file: BinaryIO, tensors: Tensors, header: dict[str, Any] | None, ru
 
 def digest(tensors: Tensors, header: dict[str, Any] | None = None) -> str:
     """SHA-256 of tensors, with their names, kinds and shapes, and of a JSON header."""
-    described = {name: [_KINDS[tensor.dtype], list(tensor.shape)] for name, tensor in tensors.items()}
+    described = {name: [_KINDS.get(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
     found = hashlib.sha256(json.dumps([header, described], sort_keys=True, allow_nan=False).encode())
     for name in sorted(tensors):
         found.update(_bytes_of(tensors[name].detach().cpu().contiguous()))

@@ -55,7 +55,7 @@ def compare(
     the same command again, or the folder, resumes it.
     """
     from kqv.cli.compare_display import ComparisonDisplay, show_answer
-    from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError
+    from kqv.cli.failures import INTERRUPTED, SIGNALLED, CommandError, Terminated
     from kqv.cli.preparing import TerminalWatcher
     from kqv.cli.training import checkpoint_seconds
     from kqv.experiments.compare import answer_of, ask
@@ -91,9 +91,9 @@ def compare(
         except Interrupted as stop:
             message = f"{stop} of one run, everything is saved in {path}; resume with: kqv compare {path}"
             raise CommandError(message, SIGNALLED + stop.signal) from None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, Terminated) as stop:
             message = f"stopped; what is saved is kept in {path}; resume with: kqv compare {path}"
-            raise CommandError(message, INTERRUPTED) from None
+            raise CommandError(message, getattr(stop, "status", INTERRUPTED)) from None
         answer = answer_of(ran, watcher, plot)
     if as_json:
         print_json(answer.as_dict())

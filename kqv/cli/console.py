@@ -17,11 +17,11 @@ from rich.text import Text
 
 from kqv.visible import visible
 
-IS_FIRST = os.environ.get("RANK", "0") == "0"
-"""False in all but the first of the processes that torchrun started: those print nothing."""
-
 IS_ONE_OF_SEVERAL = os.environ.get("WORLD_SIZE", "1").strip() not in ("", "0", "1")
 """Whether torchrun started more than one."""
+
+IS_FIRST = not IS_ONE_OF_SEVERAL or os.environ.get("RANK", "0") == "0"
+"""False in all but the first of the processes that torchrun started: those print nothing."""
 
 PROXIED = "rich_proxied_file"
 PIPE_SIZE = ConsoleDimensions(80, 25)
@@ -135,6 +135,16 @@ class _Notices:
         return getattr(self._stream, name)
 
 
+def _forget_strange_sizes() -> None:
+    """Take COLUMNS and LINES out of the environment where they are no size of a terminal: rich takes "²" for a number,
+    and 10³⁰ columns for possible."""
+    for name in ("COLUMNS", "LINES"):
+        text = os.environ.get(name, "")
+        if not (text.isascii() and text.isdecimal() and len(text) < 5):
+            os.environ.pop(name, None)
+
+
+_forget_strange_sizes()  # rich reads them when a console is made
 console = Screen()
 notices = Screen(file=cast("IO[str]", _Notices()))
 

@@ -19,6 +19,14 @@ class CommandError(Error):
         self.status = status
 
 
+class Terminated(BaseException):
+    """A signal asks to end, as Ctrl-C does by `KeyboardInterrupt`: what is half done is removed on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = SIGNALLED + number
+
+
 def out_of_memory(failure: BaseException) -> bool:
     """Whether the memory of the computer or of its GPU was not enough."""
     if isinstance(failure, MemoryError) or type(failure).__name__ == "OutOfMemoryError":
@@ -40,6 +48,8 @@ def explained(failure: BaseException) -> CommandError | None:
         return CommandError(str(failure), getattr(failure, "status", 1))
     if isinstance(failure, KeyboardInterrupt):
         return CommandError("stopped", INTERRUPTED)
+    if isinstance(failure, Terminated):
+        return CommandError("stopped", failure.status)
     if out_of_memory(failure):
         return CommandError("not enough memory: close other programs, or take a smaller recipe or less data")
     if peer_ended(failure):

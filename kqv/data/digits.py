@@ -34,7 +34,7 @@ def load_digits(
     key = name.lower()
     if not isinstance(data, Path) and key in PICTURES:
         return PICTURES[key](lambda file: read(key, file, progress))
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))  # noqa: PTH111 - Path raises where there is no such user
     if os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises for a name that is too long or not allowed
         classes, splits = read_folder(folder, shape)
         return DigitData(

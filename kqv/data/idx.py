@@ -48,7 +48,10 @@ def read_idx(content: bytes, name: str) -> Bytes:
         shape = "×".join(map(str, sizes))
         wrong = "is truncated" if found < expected else f"has {found - expected:,} extra bytes"
         raise DataError(f"{name} {wrong}: {shape} values and the header are {expected:,} bytes, found {found:,}")
-    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(sizes).copy()
+    try:
+        return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(sizes).copy()
+    except ValueError:  # beside a 0 the others can be so large that NumPy cannot multiply them
+        raise DataError(f"{name} is empty, and its sizes {'×'.join(map(str, sizes))} cannot be; is it IDX?") from None
 
 
 def read_labelled(pictures: bytes, labels: bytes, names: tuple[str, str], classes: int) -> tuple[Bytes, Labels]:

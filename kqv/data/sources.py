@@ -136,7 +136,7 @@ def _own_folders() -> list[Path]:
     value = os.environ.get("KQV_DATA", "").strip()
     whole = os.path.isdir(os.path.expanduser(value))  # noqa: PTH111, PTH112 - also one whose name has a colon
     names = [value] if whole else [name.strip() for name in value.split(os.pathsep)]
-    folders = [Path(name).expanduser() for name in names if name]
+    folders = [Path(os.path.expanduser(name)) for name in names if name]  # noqa: PTH111 - Path raises for strange users
     for folder in folders:
         if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises where it may not look
             raise DataError(f"KQV_DATA names {folder}, which is not a folder; correct it or unset it")

@@ -16,6 +16,8 @@ from kqv.models.gpt import GPT
 from kqv.models.modes import in_evaluation_mode
 
 TOKENS_AT_ONCE = 8192
+LOGITS_AT_ONCE = 1 << 25
+"""Numbers: a token has one for each of the vocabulary, and they are held two or three times while they are scored."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ def score_text(
     predicted = sampled(len(ids) - 1, context, sample)
     done, total = 0, 0.0
     with in_evaluation_mode(model):
-        for starts, length in _windows(len(ids) - 1, context, predicted):
+        for starts, length in _windows(len(ids) - 1, context, predicted, LOGITS_AT_ONCE // model.vocab):
             tokens = torch.from_numpy(ids[starts[:, None] + np.arange(length + 1)].astype(np.int64)).to(device)
-            logits = model(tokens[:, :-1])
-            total += float(model.loss(logits, tokens[:, 1:])) * len(starts) * length
+            loss = model.loss(model(tokens[:, :-1]), tokens[:, 1:])  # no name for the logits, which are large
+            total += float(loss) * len(starts) * length
             done += len(starts) * length
             if advance is not None and done < predicted:
                 advance(done, predicted)
@@ -68,12 +70,13 @@ def sampled(predicted: int, context: int, sample: int | None) -> int:
     return max(1, sample // context) * context
 
 
-def _windows(predicted: int, context: int, wanted: int) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
-    """First tokens of several windows at once, and the windows' length; a whole text's last window may be shorter."""
+def _windows(predicted: int, context: int, wanted: int, most: int) -> Iterator[tuple[npt.NDArray[np.int64], int]]:
+    """First tokens of several windows at once, of at most so many tokens but of one window at least, and the windows'
+    length; a whole text's last window may be shorter."""
     whole = predicted // context
     count = whole if wanted == predicted else wanted // context
     firsts = np.arange(count) * whole // max(1, count) * context
-    at_once = max(1, TOKENS_AT_ONCE // context)
+    at_once = max(1, min(TOKENS_AT_ONCE, most) // context)
     for start in range(0, count, at_once):
         yield firsts[start : start + at_once], context
     if wanted == predicted and predicted % context:

@@ -10,6 +10,7 @@ curves, attention    the figures; answer.json: the answer as `--json` prints it
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Folder:
     @property
     def has_question(self) -> bool:
         """Whether a question stands in it."""
-        return (self.path / QUESTION).is_file()
+        return os.path.isfile(self.path / QUESTION)  # noqa: PTH113 - Path raises for long names
 
     def ask(self, question: Question) -> None:
         """Put a question into a new folder, or more seeds into one that has it already; `Error` where another question

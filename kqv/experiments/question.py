@@ -3,6 +3,8 @@ Python."""
 
 from __future__ import annotations
 
+import hashlib
+import math
 import re
 import tomllib
 from itertools import product
@@ -20,6 +22,9 @@ from kqv.training.parsing import one_line
 from kqv.training.plans import Plan, Recipe
 
 Settings = dict[str, Any]
+LONGEST_NAME = 120  # bytes; file systems take 255, and the seed comes behind it
+MOST_VARIANTS = 1_000
+"""More than anybody trains, and few enough to be listed."""
 
 
 class Panel(Plan):
@@ -133,6 +138,9 @@ def variants_of(question: Question, recipes: dict[str | None, Recipe]) -> tuple[
     Raises `Error` for a field that does not exist, for values that are given twice, and for a single variant.
     """
     names: tuple[str | None, ...] = question.recipes or (None,)
+    count = len(question.variants) or len(names) * math.prod(map(len, question.vary.values()))
+    if count > MOST_VARIANTS:
+        raise Error(f"that makes {count:,} variants; at most {MOST_VARIANTS:,} are compared: vary fewer fields")
     if question.variants:
         recipe = recipes[names[0]]
         found = [
@@ -177,5 +185,8 @@ def _with_baseline(recipe: Recipe, path: str, values: tuple[Any, ...]) -> list[A
 
 
 def slug(text: str) -> str:
-    """A text as a file's name: `score=dot` as `score-dot`."""
-    return re.sub(r"[^\w.+]+", "-", text).strip("-.") or "variant"
+    """A text as a file's name: `score=dot` as `score-dot`; a long one is cut, and ends with its checksum."""
+    name = re.sub(r"[^\w.+]+", "-", text).strip("-.") or "variant"
+    if len(name.encode("utf-8", "surrogatepass")) <= LONGEST_NAME:
+        return name
+    return f"{name[: LONGEST_NAME // 8]}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

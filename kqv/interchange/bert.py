@@ -45,7 +45,7 @@ def read(folder: str | Path) -> tuple[BERT, WordPieces]:
     folder = Path(folder)
     source = TensorFiles(folder, CONFIG)
     vocab, types, architecture = _described(source, folder)
-    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
+    with said_of(source), torch.device("meta"):  # no memory and no random numbers for weights that are replaced
         model = BERT(vocab, architecture, types)
     tokenizer = read_tokenizer(folder)
     if tokenizer.size > vocab:

@@ -1,6 +1,7 @@
 """How a model was taught to read a conversation: its chat template, a text in Jinja that comes with the model.
 
-It is somebody else's program, so it runs in Jinja's sandbox. (Where models have it: `chat_template_files`.)
+It is somebody else's program, so it runs in Jinja's sandbox, and within bounds (`bounded_jinja`).
+(Where models have it: `chat_template_files`.)
 """
 
 from __future__ import annotations
@@ -42,27 +43,28 @@ class ChatTemplate:
 
     @cached_property
     def _template(self) -> Any:
-        from jinja2 import TemplateError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
+        from kqv.interchange.bounded_jinja import BoundedEnvironment, bounded
 
-        environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
-        )
-        environment.filters["tojson"] = _to_json
+        environment = BoundedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+        environment.filters["tojson"] = bounded(_to_json)
         environment.globals |= {"raise_exception": _refuse, "strftime_now": time.strftime}
         try:
             return environment.from_string(self.source)
-        except (TemplateError, RecursionError) as failure:
-            raise DataError(f"the model's chat template is no Jinja: {failure}; fetch the model again") from None
+        except Exception as failure:  # Jinja's own, and what Python says of the code that Jinja makes
+            problem = next(iter(str(failure).splitlines()), "") or type(failure).__name__
+            raise DataError(f"the model's chat template is no Jinja: {problem}; fetch the model again") from None
 
     def text(self, messages: Sequence[Message]) -> str:
         """The conversation up to where the model is to answer. Raises `Error` for messages that the template does not
         take, such as two of the user after each other."""
+        from kqv.interchange.bounded_jinja import rendered
+
         asked = {"messages": messages, "add_generation_prompt": True, "bos_token": self.begin, "eos_token": self.end}
         try:
-            return str(self._template.render(**asked, tools=None, documents=None))
+            return rendered(self._template, **asked, tools=None, documents=None)
         except Exception as failure:  # whatever a program that somebody else wrote can run into
-            raise Error(f"the model's chat template does not take these messages: {failure}") from None
+            problem = str(failure) or type(failure).__name__
+            raise Error(f"the model's chat template does not take these messages: {problem}") from None
 
     def ids(self, messages: Sequence[Message], tokenizer: Tokenizer) -> list[int]:
         """The conversation's tokens: special ones where the template writes them, never where a message does.

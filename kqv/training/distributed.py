@@ -156,6 +156,19 @@ def _environment(name: str, usual: int) -> int:
     return int(text)
 
 
+def _rank_of(size: int) -> int:
+    """This process's number; `Error` where the environment has not all that torchrun puts there."""
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not os.environ.get(name, "").strip()]
+    rank = _environment("RANK", 0)
+    if missing or rank >= size:
+        found = f"{' and '.join(missing)} missing" if missing else f"RANK {rank}"
+        raise Error(
+            f"WORLD_SIZE is {size} with {found}, but all of torchrun's settings were expected; start the processes with"
+            " torchrun, or unset WORLD_SIZE to train alone"
+        )
+    return rank
+
+
 @contextmanager
 def joined(device: torch.device, shards: bool = False) -> Iterator[Group]:
     """The group that torchrun started, each process on its own GPU where they compute on GPUs; without torchrun, alone.
@@ -177,7 +190,8 @@ def joined(device: torch.device, shards: bool = False) -> Iterator[Group]:
             raise Error(f"there are more processes than GPUs ({there}); give torchrun --nproc-per-node {there}")
         device = torch.device("cuda", local)
         torch.cuda.set_device(device)
+    rank = _rank_of(size)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    yield Group(_environment("RANK", 0), size, device, shards)
+    yield Group(rank, size, device, shards)
     dist.barrier()  # nobody leaves while another still needs an answer
     # The group is not taken down: its threads sometimes abort the process that does. The command line leaves without.

@@ -178,6 +178,13 @@ def test_a_folder_with_a_colon_in_its_name_is_one_folder(
     assert sources.find(source, source.files[0]) == found
 
 
+def test_own_folder_of_a_user_that_does_not_exist_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = register(monkeypatch)
+    monkeypatch.setenv("KQV_DATA", "~nobody-of-this-name/data")
+    with pytest.raises(DataError, match="KQV_DATA names ~nobody-of-this-name/data, which is not a folder"):
+        sources.find(source, source.files[0])
+
+
 def test_own_folder_that_does_not_exist_is_said(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch)
     monkeypatch.setenv("KQV_DATA", "/no/such/folder")

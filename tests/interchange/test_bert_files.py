@@ -139,6 +139,7 @@ def write_config(folder: Path, **changes: Any) -> None:
         ({"strange": 3}, "strange is 3; no such field is known here"),
         ({"type_vocab_size": None}, "type_vocab_size is None, but a whole number"),
         ({"num_attention_heads": 5}, "config.json"),
+        ({"hidden_size": 10**9, "num_attention_heads": 1}, "config.json is damaged"),
         ({"num_hidden_layers": 1000}, "speaks of 1,000 blocks"),
     ],
 )

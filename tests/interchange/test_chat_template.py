@@ -66,9 +66,44 @@ def test_what_a_template_may_not_do_is_one_line(source: str, tokenizer: BytePair
         ChatTemplate(source).ids(told("a"), tokenizer)
 
 
-def test_no_jinja_is_refused() -> None:
+@pytest.mark.parametrize(
+    "source",
+    ["{% for %}", "{{ " + "1" * 5000 + " }}", "{% for a in x %}" * 30 + "{% endfor %}" * 30, "{{ " + "(" * 5000],
+)
+def test_no_jinja_is_refused(source: str) -> None:
     with pytest.raises(DataError, match="no Jinja"):
-        ChatTemplate("{% for %}")
+        ChatTemplate(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set ns = namespace(s='a') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+        "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+        "{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}",
+        "{% for i in range(9999) %}{{ messages[0].content * 100000 }}{% endfor %}",
+        "{% macro a() %}{% for i in range(9999) %}{{ 'x' * 100000 }}{% endfor %}{% endmacro %}{{ a() }}",
+        "{{ 'a' * 10**10 }}", "{{ [0] * 10**10 }}", "{{ 10 ** 10000000 }}", "{{ '%10000000000d' % 1 }}",
+        "{{ '{0:10000000000}'.format(1) }}", "{{ '{:{}}'.format(1, 10000000000) }}", "{{ 'x'.center(10**10) }}",
+        "{{ 'x'|center(10000000000) }}", "{{ messages|tojson(indent=10000000000) }}",
+        "{{ 'x'.join(['y' * 100000] * 1000) }}", "{{ ('a' * 10000).replace('a', 'b' * 100000) }}",
+    ],
+)  # fmt: skip
+def test_a_template_neither_takes_long_nor_makes_much(source: str) -> None:
+    with pytest.raises(Error, match=r"it (can make|makes) more than|does not come to an end|a width of|a huge number"):
+        ChatTemplate(source).text(told("a"))
+
+
+def test_bounds_leave_alone_what_templates_do(tokenizer: BytePairs) -> None:
+    source = (
+        "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{{ ns.n ~ '. ' ~ m.content }}"
+        "{{ '\n' * 2 }}{% endfor %}{{ '%03d|%s' % (2 ** 5, 'x'.center(5)) }}{{ [1] + [2] }}{{ 7 % 4 * 2.5 }}"
+        "{% macro f(x) %}<{{ x | tojson }}>{% endmacro %}{{ f({'a': 1}) }}{{ '{:>4}'.format('y') }}"
+    )
+    long = "x" * 200_000
+    wanted = f"1. a\n\n2. {long}\n\n032|  x  [1, 2]7.5" + '<{"a": 1}>   y'
+    assert ChatTemplate(source).text(told("a", long)) == wanted
 
 
 def test_where_a_folder_has_it(tmp_path: Path) -> None:

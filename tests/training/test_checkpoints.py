@@ -148,6 +148,9 @@ DAMAGED_MODELS = {
     "another tensor": altered(lambda tensors, _: tensors.update(more=torch.zeros(1))),
     "another shape": altered(lambda tensors, _: tensors.update({WEIGHT: torch.zeros(12, 63)})),
     "another kind": altered(lambda tensors, _: tensors.update({WEIGHT: torch.zeros(12, 64, dtype=torch.int64)})),
+    "a kind that is not written here": lambda path: path.write_bytes(
+        path.read_bytes().replace(b'"dtype":"F32","shape":[12,64]', b'"dtype":"U16","shape":[24,64]')
+    ),
     "NaN": altered(lambda tensors, _: tensors[WEIGHT][3, 4].fill_(torch.nan)),
     "infinite": altered(lambda tensors, _: tensors[WEIGHT][3, 4].fill_(torch.inf)),
     **BITS,

@@ -74,6 +74,19 @@ def test_a_sample_is_whole_windows_evenly_spread_and_always_the_same() -> None:
     assert score_text(model, ids, 8, 2.0, CPU, sample=len(ids)) == whole != scores
 
 
+def test_a_large_vocabulary_is_scored_a_few_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = GPT(11, Architecture(8, 16, 2, 1)).double()
+    ids = np.random.default_rng(0).integers(0, 11, 8 * 50 + 4).astype(np.uint16)
+    whole, seen, forward = score_text(model, ids, 8, 2.0, CPU), [], model.forward
+    monkeypatch.setattr("kqv.evaluation.text.LOGITS_AT_ONCE", 11 * 24)
+    monkeypatch.setattr(model, "forward", lambda ids: seen.append(ids.numel()) or forward(ids))
+    assert score_text(model, ids, 8, 2.0, CPU).loss == pytest.approx(whole.loss, rel=1e-12)
+    assert max(seen) == 24
+    monkeypatch.setattr("kqv.evaluation.text.LOGITS_AT_ONCE", 1)  # one window at least
+    assert score_text(model, ids, 8, 2.0, CPU).loss == pytest.approx(whole.loss, rel=1e-12)
+
+
 def test_the_sample_is_named_in_the_measurements_and_the_run_keeps_its_size(
     begin: Any, long_texts: None, timeless: Any
 ) -> None:

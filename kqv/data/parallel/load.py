@@ -89,7 +89,8 @@ def _in_direction(text: ParallelText, source: str | None, target: str | None) ->
 
 
 def _paths(data: Location) -> list[Path]:
-    return [Path(one).expanduser() for one in ([data] if isinstance(data, str | os.PathLike) else data)]
+    given = [data] if isinstance(data, str | os.PathLike) else data
+    return [Path(os.path.expanduser(one)) for one in given]  # noqa: PTH111 - Path raises where there is no such user
 
 
 def _read(data: Location) -> tuple[list[Pair], int]:

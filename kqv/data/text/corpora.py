@@ -125,7 +125,7 @@ def load_text(name: str | os.PathLike[str], progress: Progress | None = None) ->
     if not isinstance(name, os.PathLike) and given.lower() in TEXTS:
         key = given.lower()
         return _corpus(key, Stream([TextInMemory(key, TEXTS[key](lambda file: read(key, file, progress)))]))
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))  # noqa: PTH111 - Path raises where there is no such user
     if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long or not allowed
         texts, others = list_texts(path)
         return _corpus(path.resolve().name, Stream([open_text(text) for text in texts]), others)

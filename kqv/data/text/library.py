@@ -1,6 +1,6 @@
 """The library `tokenizers`, asked with care: files of somebody else can make it panic, or take gigabytes.
 
-A panic of it is a `BaseException`, which `except Exception` lets pass.
+A panic of it is a `BaseException`, which `except Exception` lets pass, and it tells standard error before.
 """
 
 from __future__ import annotations
@@ -12,26 +12,41 @@ from typing import Any
 
 from tokenizers import Tokenizer as Library
 
+from kqv.data.text.quiet import without_panics
 from kqv.errors import DataError
+
+MOST_GROWTH = 100_000
+"""What the steps of a normaliser, say, may make of a character, all together: Llama's two make 4 at most."""
+
+MOST_AROUND = 1_000
+"""Tokens that may be put around a text; the library takes the square of it in time."""
+
+_DOUBLING = ("ByteLevel", "NFKC", "NFKD")  # a sign of two bytes becomes two signs, of two bytes each
 
 UNREADABLE = "this is not a tokenizer that `tokenizers` can read"
 
 
 def read_library(content: str) -> Library:
     """A tokenizer of the library from its JSON; `DataError` where it does not take it, and for ids that do not count
-    the tokens: it would make a table as long as the largest one."""
+    the tokens: it would make a table as long as the largest one. It neither cuts texts nor fills them up, whatever the
+    file says."""
     for number in _ids_in(content):
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(content):
             raise DataError(f"{UNREADABLE}: a token has the id {number!r:.40}, but ids count the tokens from 0")
+    _require_bounded(content)
     with answering(UNREADABLE):
-        return Library.from_str(content)
+        library = Library.from_str(content)
+        library.no_truncation()
+        library.no_padding()
+        return library
 
 
 @contextmanager
 def answering(what: str) -> Iterator[None]:
     """Whatever the library raises inside the `with`, its panics too, as `DataError`: `what` is wrong, and why."""
     try:
-        yield
+        with without_panics():
+            yield
     except DataError:
         raise
     except Exception as failure:  # the library raises nothing narrower
@@ -63,4 +78,35 @@ def _ids_in(content: str) -> Iterator[Any]:
         yield from vocabulary.values() if isinstance(vocabulary, dict) else ()
         yield model.get("unk_id") or 0
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return
+
+
+def _require_bounded(content: str) -> None:
+    """Raise `DataError` for steps that would make gigabytes of a line, each by itself or one after the other."""
+    for part in ("normalizer", "pre_tokenizer", "decoder"):
+        growth = 1
+        for step in _steps_of(content, part):
+            added = max(
+                (len(step[name]) for name in ("content", "prepend") if isinstance(step.get(name), str)), default=0
+            )
+            growth *= 2 if step.get("type") in _DOUBLING else 1 + added
+            if growth > MOST_GROWTH:
+                raise DataError(f"{UNREADABLE}: its {part} makes more than {MOST_GROWTH:,} characters of one")
+    for step in _steps_of(content, "post_processor"):
+        if any(isinstance(step.get(name), list) and len(step[name]) > MOST_AROUND for name in ("single", "pair")):
+            raise DataError(f"{UNREADABLE}: it puts more than {MOST_AROUND:,} tokens around a text")
+
+
+def _steps_of(content: str, part: str) -> Iterator[dict[str, Any]]:
+    """The steps of a part, in their order; nothing of a file that is damaged."""
+    try:
+        left = [json.loads(content).get(part) or {}]
+        while left:
+            step = left.pop()
+            if step.get("type") == "Sequence":
+                for name in ("normalizers", "pretokenizers", "decoders", "processors"):
+                    left += step.get(name, [])
+            else:
+                yield step
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return

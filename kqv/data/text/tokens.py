@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +16,7 @@ from kqv.data.text.codec import Ids, Tokenizer
 from kqv.data.text.corpora import Corpus, Split
 from kqv.errors import DataError
 from kqv.files import make_folder, written_atomically
+from kqv.files.reading import open_regular
 from kqv.files.temporary import remove_leftovers
 
 __all__ = ["Advance", "Tokens", "tokenized"]
@@ -102,17 +104,23 @@ def _kept(counted: _Counted, split: Split) -> Ids:
 def _mapped(path: Path, tokenizer: Tokenizer) -> Ids | None:
     """The ids of a kept file, unless it is missing or not what was written: at its end stands the checksum of its name,
     which says of which text and vocabulary it is, and of the ids."""
+    width = np.dtype(tokenizer.dtype).itemsize
     try:
-        content = np.memmap(path, np.uint8, "r")
-    except (OSError, ValueError):  # not there, or empty
+        with open_regular(path) as file:
+            whole = os.fstat(file.fileno()).st_size - DIGEST
+            if whole <= 0 or whole % width:
+                return None
+            checksum, left = hashlib.sha256(path.name.encode()), whole
+            while part := file.read(
+                min(READ, left)
+            ):  # read, not mapped: what is mapped counts as this process's memory
+                checksum.update(part)
+                left -= len(part)
+            if left or checksum.digest() != file.read(DIGEST):
+                return None
+            return np.memmap(file, tokenizer.dtype, "r", shape=(whole // width,))
+    except (OSError, ValueError):  # not there, or shorter than a moment ago
         return None
-    whole = content.size - DIGEST
-    if whole < 0 or whole % np.dtype(tokenizer.dtype).itemsize:
-        return None
-    checksum = hashlib.sha256(path.name.encode())
-    for begin in range(0, whole, READ):
-        checksum.update(content[begin : min(begin + READ, whole)].data)
-    return content[:whole].view(tokenizer.dtype) if checksum.digest() == content[whole:].tobytes() else None
 
 
 def _groups(texts: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from kqv.data.text import tokenizers
 from kqv.data.text.byte_pairs import BytePairs, train_byte_pairs
 from kqv.data.text.library import answering
+from kqv.data.text.quiet import without_panics
 from kqv.errors import DataError
 from kqv.interchange import library_tokenizer
 from kqv.interchange.bert import read_tokenizer
@@ -92,3 +94,52 @@ def test_a_tokenizer_that_is_nested_without_end_is_an_error(tmp_path: Path) -> N
         for read in (tokenizers.load, library_tokenizer.load, read_tokenizer):
             with pytest.raises(DataError, match=r"tokenizer.json"):
                 read(tmp_path)
+
+
+def test_a_panic_is_told_once(content: str, capfd: pytest.CaptureFixture[str]) -> None:
+    change = {"normalizer": {"type": "Prepend", "prepend": ""}}
+    tokenizer = BytePairs(json.dumps(json.loads(content) | change))
+    with pytest.raises(DataError):
+        tokenizer.encode(TEXT)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_else_is_written_meanwhile_comes_through(capfd: pytest.CaptureFixture[str]) -> None:
+    told = b"\nthread '<unnamed>' (7) panicked at src/a.rs:1:2:\nit is\nwrong\nnote: run with RUST_BACKTRACE=1\n"
+    panic = b"before\n" + told + b"after\n"
+    with without_panics(), without_panics():
+        os.write(2, panic)
+    os.write(2, b"later\n")
+    assert capfd.readouterr().err == "before\nafter\nlater\n"
+
+
+@pytest.mark.parametrize("change", [
+    {"normalizer": {"type": "Sequence", "normalizers": [
+        {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}] * 40}},
+    {"normalizer": {"type": "Prepend", "prepend": "x" * 1_000_000}},
+    {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel", "add_prefix_space": False,
+                                                              "trim_offsets": True, "use_regex": True}] * 30}},
+])  # fmt: skip
+def test_steps_that_make_gigabytes_are_refused(content: str, change: Content) -> None:
+    with pytest.raises(DataError, match="makes more than 100,000 characters of one"):
+        BytePairs(json.dumps(json.loads(content) | change))
+
+
+def test_a_file_puts_few_tokens_around_a_text(content: str) -> None:
+    form = _around(7)["post_processor"]
+    single = [form["single"][0]] * 100_000 + [form["single"][1]]
+    many = {"type": "Sequence", "processors": [form | {"single": single}]}
+    with pytest.raises(DataError, match="it puts more than 1,000 tokens around a text"):
+        BytePairs(json.dumps(json.loads(content) | {"post_processor": many}))
+
+
+def test_a_file_neither_fills_texts_up_nor_cuts_them(content: str) -> None:
+    padding = {
+        "strategy": {"Fixed": 5_000}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0,
+        "pad_token": "x",
+    }  # fmt: skip
+    truncation = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    changed = json.dumps(json.loads(content) | {"padding": padding, "truncation": truncation})
+    wanted = BytePairs(content).encode(TEXT).tolist()
+    assert BytePairs(changed).encode(TEXT).tolist() == wanted
+    assert library_tokenizer.LibraryTokenizer(changed).encode(TEXT).tolist() == wanted

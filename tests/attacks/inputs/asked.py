@@ -12,7 +12,7 @@ from typing import Any
 from arena import Attack
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from kinds import _copied
+from kinds import copied
 from mutations import VALUES, of_json
 
 NAMES = ("run-gpt", "run-digits", "x", "..", "0", "a%2Fb")
@@ -29,7 +29,7 @@ def of_lab(materials: Path, chance: Random) -> Attack:
     def prepare(folder: Path) -> None:
         (folder / "runs").mkdir()
         for run in materials.glob("run-*"):
-            _copied(run, folder / "runs")
+            copied(run, folder / "runs")
 
     def ask() -> None:
         from kqv.lab.app import create_app
@@ -65,7 +65,7 @@ def of_server(materials: Path, chance: Random) -> Attack:
 
 
 def _fill(materials: Path, folder: Path) -> None:
-    _copied(materials / "models" / "gpt2", folder)
+    copied(materials / "models" / "gpt2", folder)
 
 
 def _ask(client: TestClient, app: FastAPI, chance: Random) -> None:

@@ -30,6 +30,7 @@ OURS = 70  # exit status of what was not caught
 STATUSES = (0, 1, 2, 130)
 """What the command line promises to end with."""
 
+_LOGGING = os.O_CREAT | os.O_WRONLY | os.O_APPEND
 _TICK = os.sysconf("SC_CLK_TCK")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x9b]")
 
@@ -61,9 +62,9 @@ class Outcome:
 
 def fought(attack: Attack) -> Outcome:
     """Run one attack in a fresh folder, in a process of its own."""
-    with _fresh_folder() as folder:
+    with fresh_folder() as folder:
         attack.prepare(folder)
-        before = _contents(folder)
+        before = contents(folder)
         log = folder.parent / "printed"
         pid = os.fork()
         if pid == 0:
@@ -71,7 +72,7 @@ def fought(attack: Attack) -> Outcome:
         status, used, hung = _watched(pid)
         printed = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
         memory = used.ru_maxrss * 1024
-        fell = hung or _why(status, printed, memory) or _changed(attack, before, folder)
+        fell = hung or why(status, printed, memory) or changed(attack, before, folder)
         return Outcome(attack, fell, printed, used.ru_utime + used.ru_stime, memory)
 
 
@@ -79,22 +80,8 @@ def _be(attack: Attack, folder: Path, log: Path) -> None:
     """The attack's own process; it never returns."""
     status = OURS
     try:
-        os.setsid()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
-        for what, most in (
-            (resource.RLIMIT_AS, SPACE),
-            (resource.RLIMIT_FSIZE, LARGEST_FILE),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            resource.setrlimit(what, (most, most))
-        handle = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(handle, 1)
-        os.dup2(handle, 2)
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
-        os.environ |= {"HOME": str(folder.parent / "home"), "XDG_CACHE_HOME": str(folder.parent / "home")}
-        os.chdir(folder)
+        limit()
+        enter(folder, log)
         attack.do()
         status = 0
     except SystemExit as failure:
@@ -108,6 +95,27 @@ def _be(attack: Attack, folder: Path, log: Path) -> None:
         os._exit(status)
 
 
+def limit() -> None:
+    """A session of its own for this process, with the limits of an attack."""
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+    for what, most in ((resource.RLIMIT_AS, SPACE), (resource.RLIMIT_FSIZE, LARGEST_FILE), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(what, (most, most))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python has it: an error, not a death
+
+
+def enter(folder: Path, log: Path) -> None:
+    """Go into an attack's folder; what is printed from now on goes to its log."""
+    for number, opened in ((0, os.open(os.devnull, os.O_RDONLY)), (1, os.open(log, _LOGGING)), (2, 1)):
+        os.dup2(opened, number)
+        if opened > 2:
+            os.close(opened)
+    sys.stdin, sys.stdout, sys.stderr = (open(number, mode, closefd=False) for number, mode in enumerate("rww"))  # noqa: SIM115
+    os.environ |= {"HOME": str(folder.parent / "home"), "XDG_CACHE_HOME": str(folder.parent / "home")}
+    os.chdir(folder)
+
+
 def _watched(pid: int) -> tuple[int, resource.struct_rusage, str]:
     """Wait for the process; stop it where it hangs."""
     hung, computed, progress = "", 0.0, time.monotonic()
@@ -115,7 +123,7 @@ def _watched(pid: int) -> tuple[int, resource.struct_rusage, str]:
         found, status, used = os.wait4(pid, os.WNOHANG)
         if found:
             break
-        now = _computed(pid)
+        now = computed_by(pid)
         if now > computed:
             computed, progress = now, time.monotonic()
         if computed > SECONDS or time.monotonic() - progress > SECONDS:
@@ -129,14 +137,16 @@ def _watched(pid: int) -> tuple[int, resource.struct_rusage, str]:
     return status, used, hung
 
 
-def _computed(pid: int) -> float:
+def computed_by(pid: int) -> float:
+    """Seconds that a process has computed."""
     with suppress(OSError, ValueError, IndexError):
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICK
     return 0.0
 
 
-def _why(status: int, printed: str, memory: int) -> str:
+def why(status: int, printed: str, memory: int) -> str:
+    """Why a process fell that ended so; empty where it did not."""
     if os.WIFSIGNALED(status):
         return f"it died of {signal.Signals(os.WTERMSIG(status)).name}"
     if "Traceback (most recent call last)" in printed:
@@ -154,8 +164,9 @@ def _why(status: int, printed: str, memory: int) -> str:
     return ""
 
 
-def _changed(attack: Attack, before: dict[str, str], folder: Path) -> str:
-    after = _contents(folder)
+def changed(attack: Attack, before: dict[str, str], folder: Path) -> str:
+    """What is not as it was before; empty where all is."""
+    after = contents(folder)
     if attack.keeps:
         lost = [name for name, found in before.items() if after.get(name) != found]
         if lost:
@@ -165,7 +176,8 @@ def _changed(attack: Attack, before: dict[str, str], folder: Path) -> str:
 
 
 @contextmanager
-def _fresh_folder() -> Iterator[Path]:
+def fresh_folder() -> Iterator[Path]:
+    """A folder for one attack, with nothing but `home` beside it."""
     above = Path(tempfile.mkdtemp(prefix="kqv-attack-"))
     try:
         (above / "home").mkdir()
@@ -178,7 +190,7 @@ def _fresh_folder() -> Iterator[Path]:
         shutil.rmtree(above, ignore_errors=True)
 
 
-def _contents(folder: Path) -> dict[str, str]:
+def contents(folder: Path) -> dict[str, str]:
     """What regular files hold, by their path; of all else what it is."""
     found: dict[str, str] = {}
     for path in folder.rglob("*"):

@@ -23,7 +23,8 @@ def command(*words: str) -> Callable[[], None]:
     return lambda: main(list(words))
 
 
-def _copied(source: Path, folder: Path) -> Path:
+def copied(source: Path, folder: Path) -> Path:
+    """A file or folder, copied into a folder."""
     target = folder / source.name
     if source.is_dir():
         shutil.copytree(source, target)
@@ -55,8 +56,8 @@ def _runs(materials: Path, chance: Random) -> Attack:
     words = ["runs", "--json"] if chance.random() < 0.1 else words
 
     def prepare(folder: Path) -> None:
-        run = _copied(materials / f"run-{system}", folder).rename(folder / "run")
-        _copied(materials / "picture.png", folder)
+        run = copied(materials / f"run-{system}", folder).rename(folder / "run")
+        copied(materials / "picture.png", folder)
         _rewritten(run / file, Random(seed))
 
     done = f"run of {system}, {file} ({seed}): {' '.join(words)}"
@@ -77,7 +78,7 @@ def _of_model(materials: Path, chance: Random, kind: str, family: str, file: str
     seed = chance.random()
 
     def prepare(folder: Path) -> None:
-        _rewritten(_copied(materials / "models" / family, folder) / file, Random(seed))
+        _rewritten(copied(materials / "models" / family, folder) / file, Random(seed))
 
     words = chance.choice((["generate", family, "--tokens", "2", "--prompt", "To be"], ["trace", family, "To be"]))
     return Attack(kind, f"{family}, {file} ({seed}): {' '.join(words)}", prepare, command(*words))
@@ -87,7 +88,7 @@ def _gguf(materials: Path, chance: Random) -> Attack:
     name, seed = f"{chance.choice(('gpt2', 'llama', 'qwen3'))}.gguf", chance.random()
 
     def prepare(folder: Path) -> None:
-        path = _copied(materials / "models" / name, folder)
+        path = copied(materials / "models" / name, folder)
         path.write_bytes(of_bytes(path.read_bytes(), Random(seed), 2500)[0])
 
     return Attack("gguf", f"{name} ({seed})", prepare, command("generate", name, "--tokens", "2", "--prompt", "To be"))
@@ -97,8 +98,8 @@ def _pictures(materials: Path, chance: Random) -> Attack:
     name, seed = f"picture.{chance.choice(FORMS)}", chance.random()
 
     def prepare(folder: Path) -> None:
-        _copied(materials / "run-digits", folder)
-        path = _copied(materials / name, folder)
+        copied(materials / "run-digits", folder)
+        path = copied(materials / name, folder)
         path.write_bytes(of_bytes(path.read_bytes(), Random(seed), 200)[0])
 
     return Attack("pictures", f"{name} ({seed})", prepare, command("classify", "run-digits", name))

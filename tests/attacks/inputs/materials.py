@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,13 @@ from PIL import Image
 
 import kqv
 from kqv.data.text.byte_pairs import BytePairs, train_byte_pairs
-from kqv.interchange import gguf, hugging_face
+from kqv.interchange import bert, gguf, hugging_face
 from kqv.models.architecture import Architecture
 from kqv.models.families import GPT2, LLAMA, QWEN3
 from kqv.models.gpt import GPT
+
+sys.path.append(str(Path(__file__).parents[2] / "interchange"))
+from small_encoders import encoder_folder
 
 TEXT = "To be, or not to be: that is the question. Der Übergang über den Fluß.\n"
 SMALL: dict[str, Any] = {"layers": 1, "width": 16, "heads": 2}
@@ -44,8 +48,8 @@ def make(folder: Path) -> None:
         write(folder / name)
     for system, changes in TRAININGS.items():
         kqv.train(system, data=data_of(system, folder), out=folder / f"run-{system}", show=False, **changes)
-    for name in ("gpt2", "gpt2.gguf"):  # what this imports, no attack has to import again
-        kqv.load(folder / "models" / name)
+    for name in ("gpt2", "gpt2.gguf", "bert"):  # what this imports, no attack has to import again
+        kqv.load(folder / "models" / name) if name != "bert" else bert.read(folder / "models" / name)
 
 
 def data_of(system: str, folder: Path) -> str | None:
@@ -64,6 +68,7 @@ def _models(path: Path) -> None:
         model = GPT(tokenizer.size, Architecture(**{**family.parts, **sizes})).eval()
         hugging_face.write(model, tokenizer, path / name)
         gguf.write(model, tokenizer, path / f"{name}.gguf")
+    encoder_folder(path / "bert")
 
 
 def _tokenizer() -> BytePairs:
