@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 DASHES = ("-", "--", ":")
+LETTERS = 8.5  # of a title, for each inch
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,9 @@ def plot_curves(title: str, parts: Sequence[Part], path: Path) -> None:
     from matplotlib.figure import Figure
 
     with rc_context(STYLE):
-        figure = Figure(figsize=(1 + 6.2 * len(parts), 4.6), layout="constrained")
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        wide = 1 + 6.2 * len(parts)
+        figure = Figure(figsize=(wide, 4.6), layout="constrained")
+        figure.suptitle(textwrap.fill(title, int(LETTERS * wide)), x=0.01, ha="left", fontsize=12, fontweight="bold")
         every: Any = figure.subplots(1, len(parts), squeeze=False)
         for axes, part in zip(every[0], parts, strict=True):
             _draw(axes, part)

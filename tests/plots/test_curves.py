@@ -63,6 +63,18 @@ def test_each_training_has_a_colour_and_each_measurement_a_dash(drawn: list[Figu
     assert drawn[0].get_suptitle() == "Which is better?"
 
 
+def test_a_long_title_stays_inside(drawn: list[Figure]) -> None:
+    plot_curves(
+        " · ".join(f"dropout=0.{n}, steps=200" for n in range(9)), [by_training("", "cost", [FIRST], ["loss"])], Path()
+    )
+    [figure] = drawn
+    figure.draw_without_rendering()
+    assert figure.get_suptitle().count("\n") > 1
+    written = figure.texts[0].get_window_extent()
+    assert written.x1 < figure.bbox.x1
+    assert written.y0 > figure.axes[0].get_window_extent().y1
+
+
 def test_other_units_are_drawn_as_they_are(drawn: list[Figure]) -> None:
     plot_curves("", [by_training("Cost", "cost", [FIRST], ["loss"])], Path())
     assert lines(drawn[0].axes[0]) == [([0.5, 1.0], [2.0, 1.5])]
