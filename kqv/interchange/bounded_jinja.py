@@ -34,17 +34,18 @@ class TooMuchError(Exception):
 
 def weight(value: Any) -> int:
     """About how many bytes a value has, also deep inside. Raises `TooMuchError` past `LARGEST`."""
-    found, left = 0, [value]
+    found, left = 1, [value]
     while left:
-        one = left.pop()
+        one, entries = left.pop(), []
         if isinstance(one, str | bytes):
             found += len(one)
         elif isinstance(one, Mapping):
-            left += [*one.keys(), *one.values()]
+            entries = [*one.keys(), *one.values()]
         elif isinstance(one, list | tuple | set):
-            left += one
-        found += ENTRY
-        if found + ENTRY * len(left) > LARGEST:
+            entries = list(one)
+        found += ENTRY * len(entries)
+        left += entries
+        if found > LARGEST:
             raise TooMuchError(f"it makes more than {LARGEST:,} bytes")
     return found
 

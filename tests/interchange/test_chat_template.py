@@ -95,6 +95,12 @@ def test_a_template_neither_takes_long_nor_makes_much(source: str) -> None:
         ChatTemplate(source).text(told("a"))
 
 
+@pytest.mark.parametrize("asked", ["replace('a', 'b')", "split('</think>')[-1]", "strip()"])
+def test_a_long_message_is_taken(asked: str) -> None:
+    template = ChatTemplate("{{ messages[0].content." + asked + " }}")
+    assert len(template.text(told("a" * 1_000_000))) == 1_000_000
+
+
 def test_bounds_leave_alone_what_templates_do(tokenizer: BytePairs) -> None:
     source = (
         "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{{ ns.n ~ '. ' ~ m.content }}"
