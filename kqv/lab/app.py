@@ -63,4 +63,7 @@ def _not_understood(request: Request, failure: Exception) -> JSONResponse:
     assert isinstance(failure, RequestValidationError)
     first = failure.errors()[0]
     name = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-    return JSONResponse({"error": f"{name}: {first['msg']}"}, status_code=422)
+    what = first["msg"]
+    if what[1:2].islower():  # "Input should be …", and not "JSON decode error"
+        what = what[:1].lower() + what[1:]
+    return JSONResponse({"error": f"{name}: {what}"}, status_code=422)

@@ -36,6 +36,7 @@ class RunView(View):
 
     def _seen(self) -> dict[str, Any]:
         """The run as the view is told of it."""
+        self._watched.look()
         described = self._watched.described()
         return {"run": jsonable(described), "curves": {} if described["state"] == "damaged" else self._curves()}
 

@@ -11,37 +11,49 @@ from typing import Any
 
 import pytest
 from small_passages import GPTS, TRANSLATORS, bert, gpt, translator
+from spoken import SOURCE, errors_of, template
 
 import kqv.http
 import kqv.lab
+from kqv.data.text.streams import MARKS
+from kqv.dimensions import VOCABULARY
 from kqv.errors import Error
+from kqv.files import _REASONS
 from kqv.lab.pages import WEB
+from kqv.systems.system import SYSTEMS, system_named
 from kqv.trace.views.attention import attentions
 from kqv.why.why import Why
 from kqv.workshop.catalogue import exercise, exercises
 
 GERMAN = WEB / "src" / "german"
-SOURCE = Path(kqv.__file__).parent
 DEEPER = (
-    "why/*.py", "generation/sampling.py", "trace/cells.py", "trace/trace.py", "trace/records.py",
-    "trace/views/words.py",
-    "systems/*/traced.py", "systems/*/passage.py", "systems/*/sketch.py", "systems/sketch.py", "systems/fields.py",
-    "training/plans.py", "experiments/question.py", "experiments/folder.py", "workshop/attempts.py",
-    "workshop/checking.py", "workshop/process.py", "workshop/progress.py", "workshop/training.py",
+    "why/*.py", "trace/cells.py", "trace/kept.py", "trace/records.py", "trace/trace.py", "trace/update.py",
+    "trace/views/attention.py", "trace/views/words.py", "generation/[b-e]*.py", "generation/generate.py",
+    "generation/obstacles.py", "generation/s*.py", "generation/weights.py", "models/c[ho]*.py", "models/heads.py",
+    "models/layers.py", "models/masks.py", "models/network.py", "models/requirements.py", "data/*.py",
+    "data/text/*.py", "data/parallel/*.py", "data/sets/[mn]*.py", "interchange/assembly.py", "interchange/bert.py",
+    "interchange/conf*.py", "interchange/gguf.py", "interchange/gguf_[cfp]*.py", "interchange/gguf_tensors.py",
+    "interchange/gguf_tokenizer.py", "interchange/hub.py", "interchange/library_tokenizer.py",
+    "interchange/tensor_files.py", "systems/*.py", "systems/*/*.py", "training/*.py", "training/optimizers/*.py",
+    "experiments/*.py", "files/*.py", "tensors.py", "fitting.py", "workshop/attempts.py", "workshop/catalogue.py",
+    "workshop/checking.py", "workshop/desk.py", "workshop/process.py", "workshop/progress.py", "workshop/training.py",
+    "cli/compare.py", "cli/failures.py", "cli/training.py",
 )  # fmt: skip
-"""What a page asks of the lab is answered there, so their errors reach it."""
+"""What a page asks of the lab is answered there, or by a command that the lab starts, so their errors reach it."""
 OF_PYTHON = {
-    "{0}: {1} {2}", "this trace has recorded already; make a new Trace for another pass",
-    "annotate needs the name of a tensor, a dimension, or both",
+    "this trace has recorded already; make a new Trace for another pass", "the plan's steps are not resolved",
+    "annotate needs the name of a tensor, a dimension, or both", "the splits meet within the text",
+    "this update has no weight, gradient, state or setting named {0}",
+    "exercises/{0} must define EXERCISE = Exercise(name={1}, …)", "parts of {0} rows do not make up a matrix of {1}",
+    "xcode-select --install", "train() takes no {0}; the changes to a recipe are: {1}",
+    "translate takes one sentence, a text; got a {0}: "
+    "for several, [model.translate(sentence) for sentence in sentences]",
 }  # fmt: skip
-"""What only those can do who write Python, and what has no words of its own."""
+"""What only those can do who write Python."""
 DIAGNOSING = (
     "exceptions", "comparison", "checking", "diagnosis", "general", "process", "products", "encoding",
     "arithmetic_text",
 )  # fmt: skip
-SPEAKING = ("HTTPException", "no")
-"""What an error goes to a page through, beside every class whose name ends with Error."""
-
 pytestmark = pytest.mark.skipif(not GERMAN.is_dir(), reason="needs the sources of the lab's pages")
 
 
@@ -50,48 +62,40 @@ def catalogue(name: str) -> dict[str, Any]:
     return found
 
 
-def template(node: ast.expr) -> str | None:
-    """A text of the source, with `{0}`, `{1}` where values are put in."""
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if not isinstance(node, ast.JoinedStr):
-        return None
-    parts, count = [], 0
-    for part in node.values:
-        if isinstance(part, ast.Constant):
-            parts.append(str(part.value))
-        else:
-            parts.append(f"{{{count}}}")
-            count += 1
-    return "".join(parts)
-
-
-def errors_of(file: Path) -> Iterator[str]:
-    """The errors that a file may raise."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name.endswith("Error") or name in SPEAKING:
-                texts = [template(argument) for argument in node.args]
-                yield from (text for text in texts if text is not None and " " in text)
+def errors() -> dict[str, str]:
+    """The errors with their German, from all files, none of which has the same."""
+    files = [catalogue(f"errors/{file.stem}") for file in sorted((GERMAN / "errors").glob("*.json"))]
+    found = {english: german for each in files for english, german in each.items()}
+    assert len(found) == sum(map(len, files)) > 600
+    return found
 
 
 def test_every_error_of_the_lab_has_its_german() -> None:
     files = [file for part in (kqv.lab, kqv.http) for file in Path(str(part.__file__)).parent.rglob("*.py")]
     said = {error for file in files if "node_modules" not in file.parts for error in errors_of(file)}
-    assert len(said) > 50
-    assert said - catalogue("errors").keys() == set()
+    assert len(said) > 60
+    assert said - errors().keys() == set()
 
 
 def test_errors_from_deeper_down_have_their_german() -> None:
     said = {error for pattern in DEEPER for file in sorted(SOURCE.glob(pattern)) for error in errors_of(file)}
-    assert len(said) > 60
-    assert said - OF_PYTHON - catalogue("errors").keys() == set()
+    assert len(said) > 450
+    assert said - OF_PYTHON - errors().keys() - catalogue("findings").keys() == set()
+
+
+def test_what_stands_in_errors_has_its_german() -> None:
+    reasons = set(_REASONS.values()) | {text for kind in MARKS.values() for text in kind}
+    said = reasons | {purpose for name in SYSTEMS for purpose in system_named(name).next_steps(Path("runs/one"))}
+    assert said - errors().keys() == set()
 
 
 def sentences_of(file: Path) -> Iterator[str]:
     """The texts of a file that are words: no docstrings, no patterns of regular expressions, no errors."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    yield from sentences_in(ast.parse(file.read_text(encoding="utf-8")))
+
+
+def sentences_in(tree: ast.AST) -> Iterator[str]:
+    """The same of a part of a file."""
     passed = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
@@ -105,6 +109,8 @@ def sentences_of(file: Path) -> Iterator[str]:
             yield text
 
 
+NOTING = ("_notes", "length_in_words", "leak_in_words")
+"""The functions that make a run's notes."""
 PATTERN = re.compile(r"\\[wdn]|\.\*|\||^\{0\}\\n")
 """What regular expressions have, and no sentence."""
 NO_SENTENCES = {
@@ -120,6 +126,20 @@ def test_every_finding_has_its_german() -> None:
     said = {f"{{0}}{text}" if text.startswith(": ") else text for text in said - NO_SENTENCES}
     assert len(said) > 90
     assert said - catalogue("findings").keys() == set()
+
+
+def test_every_note_has_its_german() -> None:
+    files = [*SOURCE.glob("systems/*/*.py"), SOURCE / "models" / "masks.py"]
+    assert catalogue("notes").keys() <= {text.rstrip(":") for file in files for text in sentences_of(file)}
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in files]
+    noting = [one for tree in trees for one in ast.walk(tree) if getattr(one, "name", "") in NOTING]
+    said = {text for one in noting for text in sentences_in(one)}
+    assert len(said) > 8
+    assert said - catalogue("notes").keys() == set()
+
+
+def test_what_each_dimension_counts_has_its_german() -> None:
+    assert catalogue("dimensions").keys() == set(VOCABULARY.values())
 
 
 def passes() -> Iterator[Why]:
@@ -174,7 +194,8 @@ def test_every_exercise_has_its_german_and_none_is_left_over() -> None:
     assert said == catalogue("exercises").keys()
 
 
-@pytest.mark.parametrize("name", ["errors", "exercises", "findings"])
+@pytest.mark.parametrize("name", ["errors", "exercises", "findings", "notes"])
 def test_names_and_numbers_stand_in_both_languages(name: str) -> None:
-    for english, german in catalogue(name).items():
-        assert sorted(re.findall(r"\{\d\}", english)) == sorted(re.findall(r"\{\d\}", german.replace("!", ""))), english
+    for english, german in (errors() if name == "errors" else catalogue(name)).items():
+        plain = re.sub("[!,]}", "}", german)
+        assert sorted(re.findall(r"\{\d\}", english)) == sorted(re.findall(r"\{\d\}", plain)), english

@@ -22,13 +22,14 @@ from lab_pages import PATIENCE, until
 from kqv.errors import Error
 from kqv.lab.settings import Settings
 from kqv.lab.training.asked import TrainingAsked
-from kqv.lab.training.children import Children
+from kqv.lab.training.children import Child, Children
 from kqv.lab.training.room import TrainingRoom
+from kqv.lab.training.watched import WatchedRun
 from kqv.systems.digits.trained import load_network
 from kqv.tensors import read_tensors
 from kqv.training.run import Run
 
-STEPS = 600
+STEPS = 4000  # some seconds: it is to be stopped before it ends, also where others compute
 SMALL = {"layers": 1, "width": 24}
 
 
@@ -210,6 +211,38 @@ def test_what_a_page_hears_of_a_run_is_in_the_order_in_which_it_held(tmp_path: P
     assert [state for at, state in enumerate(states) if state not in states[:at]] == [
         "starting", "running", "stopping", "stopped",
     ]  # fmt: skip
+
+
+def test_what_a_description_finds_new_is_told_too(tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+    room = TrainingRoom(tmp_path, lambda topic, news: heard.append(news) if topic == "training" else None)
+    asked = TrainingAsked(system="digits", changes={**SMALL, "steps": 10**6})
+    try:
+        name = room.start(asked)["name"]
+        until(lambda: room.look() and heard[-1].get("step"))
+        room.stop(name)
+        child = room.children.of(name)
+        assert child is not None
+        child.process.wait(PATIENCE)
+        assert room.described(name)["state"] == "stopped"
+        room.look()
+    finally:
+        room.close()
+    assert [news["state"] for news in heard][-2:] == ["stopping", "stopped"]
+
+
+def test_a_training_that_is_over_before_it_was_looked_at_does_not_begin_any_more(with_run: str, trained: Run) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as ending:
+        child = Child(with_run, ("train",), ending, (trained.path / "metrics.jsonl").open("rb"))
+        watched = WatchedRun(trained, child)
+        watched.look()
+        assert watched.summary["state"] == "running"
+        resumed = WatchedRun(trained)
+        resumed.look()
+        assert resumed.summary["state"] == "finished"
+        resumed.take(child)
+        resumed.look()
+        assert resumed.summary["state"] == "starting"
 
 
 def test_one_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

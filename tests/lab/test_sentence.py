@@ -22,6 +22,7 @@ from kqv.trace.trace import Trace
 from kqv.trace.views.attention import attentions
 
 PIZZA = "the pizza came out of the oven and it tasted good"
+NUMBERS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "sechs": "six", "sieben": "seven"}
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "gpt", data=str(text), tokenizer="characters", layers=2, heads=2, width=16, context=64, batch=4, steps=4,
         out=str(folder / "runs" / "gpt"),
     )  # fmt: skip
+    pairs = folder / "pairs.tsv"
+    pairs.write_text("".join(f"{one} zwei\t{two} two\n" for one, two in NUMBERS.items()), encoding="utf-8")
     kqv.train(
-        "translate", data="numbers-dates", steps=2, layers=1, heads=2, width=16, out=str(folder / "runs" / "translate")
-    )
+        "translate", data=str(pairs), tokenizer="characters", steps=2, layers=1, heads=2, width=16,
+        out=str(folder / "runs" / "translate"),
+    )  # fmt: skip
     return folder / "runs"
 
 

@@ -77,13 +77,18 @@ class TrainingRoom:
                 del self._runs[gone]
                 self._tell({"name": gone, "state": "gone"})
             for name in names:
-                watched = self._watched(name)
-                watched.take(self.children.of(name))
-                if watched.look():
-                    self._tell(watched.summary)
+                self._look_at(name)
             self._look_at_beginnings(names)
             self._follow_weights()
             return any(self._is_busy(summary) for summary in self._summaries())
+
+    def _look_at(self, name: str) -> WatchedRun:
+        """Look at one run. All looks are taken here: what one of them finds new would otherwise never be told."""
+        watched = self._watched(name)
+        watched.take(self.children.of(name))
+        if watched.look():
+            self._tell(watched.summary)
+        return watched
 
     def _tell(self, summary: dict[str, Any]) -> dict[str, Any]:
         told = self._told(summary)
@@ -134,7 +139,7 @@ class TrainingRoom:
                 known = ", ".join(sorted(self._runs)[:8])
                 there = f"there are: {known}" if known else "there is none yet; start one"
                 raise RunError(f"there is no run {name!r} in {self.folder}; {there}")
-            watched = self._watched(name)
+            watched = self._look_at(name)
             self._opened[name] = None
             self._opened.move_to_end(name)
             while len(self._opened) > CURVES:
@@ -190,7 +195,6 @@ class TrainingRoom:
         """Resume a run that stopped; with more steps a finished one too. `Error` where it cannot be."""
         with self._lock:
             watched = self.run(name)
-            watched.look()
             state = watched.summary["state"]
             if state in AT_WORK:
                 raise Error(f"{name} is being trained already")

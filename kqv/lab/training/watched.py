@@ -34,6 +34,7 @@ class WatchedRun:
     _curves: GrowingCurves | None = None
     _signature: Signature = ()
     _has_trained: bool = False
+    _begun_at: int = 0
 
     def look(self) -> bool:
         """Whether there is anything new of it; then its summary is."""
@@ -77,7 +78,7 @@ class WatchedRun:
         """Its state, and what went wrong: a run whose measurements go beyond what is saved was not stopped but ended
         in the midst of its work."""
         if self.child is not None and self.child.is_alive:
-            return self._state_of(self.child, standing), ""
+            return self._state_of(self.child, standing, numbers), ""
         if standing.state == "training":
             return "running", ""
         if standing.state == "finished":
@@ -88,9 +89,10 @@ class WatchedRun:
             return "died", f"it ended at step {numbers.step:,} without saving; step {standing.step:,} is saved"
         return "stopped", ""
 
-    def _state_of(self, child: Child, standing: Standing) -> str:
-        """The state of a run whose process lives, which begins before it trains and ends after it."""
-        self._has_trained = self._has_trained or standing.state == "training"
+    def _state_of(self, child: Child, standing: Standing, numbers: Newest) -> str:
+        """The state of a run whose process lives, which begins before it trains and ends after it; the training itself
+        may be over between two looks."""
+        self._has_trained |= standing.state == "training" or numbers.step > self._begun_at
         if child.asked_to_stop:
             return "stopping"
         return "running" if self._has_trained else "starting"
@@ -98,7 +100,7 @@ class WatchedRun:
     def take(self, child: Child | None) -> None:
         """Let a process of the lab be the one that trains it."""
         if child is not self.child:
-            self.child, self._has_trained = child, False
+            self.child, self._has_trained, self._begun_at = child, False, self.summary.get("step", 0)
 
     def curves(self) -> GrowingCurves:
         """All that was measured, up to now."""
@@ -112,8 +114,8 @@ class WatchedRun:
         self._curves = None
 
     def described(self) -> dict[str, Any]:
-        """All that can be said of it: its summary, its recipe field by field, and what can be done with it."""
-        self.look()
+        """All that can be said of it: its summary as it was last looked at, its recipe field by field, and what can be
+        done with it."""
         if self.summary["state"] == "damaged":
             return self.summary
         config = self.run.config

@@ -33,6 +33,14 @@ FLAGS = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser, a lab and its trainings share two cores with all other tests: what fails once is tried once more, and
+    the summary says so (RERUN)."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium, without a window; skips where there is none, or where the lab's pages were not built."""

@@ -113,13 +113,30 @@ def test_the_language_is_a_trait(card: Card) -> None:
     assert card.page.evaluate("document.documentElement.lang") == "en"
 
 
+DRAWN = (
+    "() => {{ const c = {canvas}; return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(Boolean) }}"
+)
+"""Whether anything is on a canvas yet."""
+
+
+def at_rest(page: Any, expression: str) -> Any:
+    """What an expression gives once it gives the same twice, half a second apart."""
+    before, now = None, page.evaluate(expression)
+    while now != before:
+        page.wait_for_timeout(500)
+        before, now = now, page.evaluate(expression)
+    return now
+
+
 def test_the_theme_is_the_notebooks_or_the_chosen_one(card: Card) -> None:
     host = card.page.locator("#output")
     assert host.get_attribute("data-theme") == "light"
-    painted = "document.querySelector('#output').shadowRoot.querySelector('.grid canvas').toDataURL()"
+    canvas = "document.querySelector('#output').shadowRoot.querySelector('.grid canvas')"
+    painted = f"{canvas}.toDataURL()"
     card.show(WEIGHTS)
     card.page.locator("[data-heat-map] canvas").wait_for()
-    light = card.page.evaluate(painted)
+    card.page.wait_for_function(DRAWN.format(canvas=canvas))
+    light = at_rest(card.page, painted)
     card.page.evaluate("document.body.classList.add('dark')")
     card.page.locator("#output[data-theme=dark]").wait_for()
     card.page.wait_for_function(f"(old) => {painted} !== old", arg=light)

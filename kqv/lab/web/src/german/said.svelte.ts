@@ -1,6 +1,6 @@
 /**
  * What the server says, in the page's language. Python speaks English; the German of each of its sentences stands in
- * `errors.json`, `exercises.json` and `findings.json`, with `{0}`, `{1}` where it has names or numbers. What stands in none of them stays English.
+ * `errors/` and the files beside it, with `{0}`, `{1}` where it has names or numbers. What stands in none of them stays English.
  */
 
 import { language } from "../texts.svelte";
@@ -11,8 +11,7 @@ let asked = false;
 
 /** The sentences are fetched when somebody first reads German. */
 async function load(): Promise<void> {
-  const all = await Promise.all([import("./findings.json"), import("./exercises.json"), import("./errors.json")]);
-  catalogue = new Catalogue(Object.assign({}, ...all.map((each) => each.default)) as Record<string, string>);
+  catalogue = new Catalogue((await import("./sentences")).sentences);
 }
 
 /** A sentence of the server in the page's language; where it is drawn, it is drawn anew with the language. */

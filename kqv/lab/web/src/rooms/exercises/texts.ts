@@ -96,7 +96,7 @@ export const texts = {
     stopped: "Angehalten.",
     starting: "Startet …",
     allDone: "Alles ist geschrieben: Jeder Teil dieses Netzes ist nun der eigene.",
-    noCode: "Andere Rechner können dieses Lab erreichen, darum führt es keinen Code einer Seite aus. Ohne --host starten, oder kqv rebuild verwenden.",
+    noCode: "Andere Rechner können dieses Labor erreichen, darum führt es keinen Code einer Seite aus. Ohne --host starten, oder kqv rebuild verwenden.",
     loading: "Lädt …",
   },
 } satisfies Translated<typeof en>;

@@ -107,7 +107,7 @@ export const writingTexts = {
     translate: "Übersetzen",
     stop: "Anhalten",
     tokens: "Tokens",
-    seed: "Startwert",
+    seed: "Seed",
     follow: "Diesem Text folgen",
     stopped: "Angehalten.",
     ended: "Das Modell hat seinen Text beendet.",

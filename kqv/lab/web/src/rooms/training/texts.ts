@@ -17,7 +17,7 @@ const ZUSTAENDE: Record<string, string> = {
   starting: "startet", running: "läuft", stopping: "sichert", stopped: "angehalten", finished: "fertig", died: "abgebrochen", damaged: "beschädigt",
 };
 const UNITS: Record<string, string> = { pictures: "pictures", tokens: "tokens", sums: "sums", pairs: "pairs", examples: "examples" };
-const EINHEITEN: Record<string, string> = { pictures: "Bilder", tokens: "Token", sums: "Summen", pairs: "Satzpaare", examples: "Beispiele" };
+const EINHEITEN: Record<string, string> = { pictures: "Bilder", tokens: "Tokens", sums: "Summen", pairs: "Satzpaare", examples: "Beispiele" };
 
 const CHANGES: Record<string, string> = {
   layers: "Layers", heads: "Heads", width: "Width", context: "Context", dropout: "Dropout", batch: "Batch", learning_rate: "Learning rate η",
