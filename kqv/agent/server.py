@@ -31,8 +31,12 @@ def make_server(reach: Reach) -> Any:
 
 
 def serve(reach: Reach) -> None:
-    """Answer until standard input ends."""
-    make_server(reach).run("stdio")
+    """Answer until standard input ends, or nobody reads the answers any more."""
+    server = make_server(reach)
+    try:
+        server.run("stdio")
+    except* BrokenPipeError:  # within a group of what its tasks raised
+        pass
 
 
 def _said_in_a_line(tool: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

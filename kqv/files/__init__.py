@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,6 +46,9 @@ def require_text(name: str | Path) -> None:
     try:
         str(name).encode("utf-8")
     except UnicodeEncodeError:
+        with suppress(UnicodeError):
+            meant = os.fsencode(name).decode("utf-8")  # it is, but Python was told that names are ASCII
+            raise Error(f"Python reads the name {meant} as {sys.getfilesystemencoding()}; set PYTHONUTF8=1") from None
         shown = str(name).encode("utf-8", "backslashreplace").decode("utf-8")
         raise Error(f"the name {shown} is not text in UTF-8; rename it, or choose another one") from None
 

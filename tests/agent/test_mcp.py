@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +83,21 @@ def test_an_agent_asks_over_standard_input_and_output(folder: Path) -> None:
     assert "there is no model '/etc/passwd' here; there are: cat" in found["wrong"].content[0].text
     assert "\n" not in found["wrong"].content[0].text
     assert found["comparison"].structured_content["score"] == "loss"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows breaks pipes otherwise")
+def test_where_nobody_reads_the_answers_it_ends_without_a_word(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "x", "version": "1"}}}  # fmt: skip
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    with os.fdopen(writing, "wb") as broken:
+        ended = subprocess.run(
+            [sys.executable, "-m", "kqv", "mcp"], input=json.dumps(hello).encode() + b"\n", stdout=broken,
+            stderr=subprocess.PIPE, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, timeout=120,
+        )  # fmt: skip
+    assert (ended.returncode, ended.stderr.decode()) == (0, "")
 
 
 def kqv_cell(folder: Path, text: str, cell: str) -> dict[str, Any]:

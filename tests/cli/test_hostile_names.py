@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +157,23 @@ def test_a_name_that_is_no_utf8_is_refused_in_one_line(words: tuple[str, ...], k
     assert refused.status == 1
     assert "is not text in UTF-8; rename it, or choose another one" in refused.problem
     assert not list(here.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there can Python be told that names are ASCII")
+def test_where_python_reads_names_as_ascii_that_is_said(tmp_path: Path) -> None:
+    code = """
+import sys
+from kqv.files import require_text
+try:
+    require_text(sys.argv[1])
+except Exception as failure:
+    print(ascii(str(failure)))
+"""
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    said = subprocess.run(
+        [sys.executable, "-c", code, "Bild ü.png"], env=os.environ | ascii_only, capture_output=True, text=True
+    )
+    assert said.stdout.strip() == ascii("Python reads the name Bild ü.png as ascii; set PYTHONUTF8=1"), said.stderr
 
 
 def test_so_is_one_that_stands_in_a_folder_of_pictures(kqv: Kqv, here: Path) -> None:

@@ -58,3 +58,18 @@ def test_a_world_size_that_is_no_number_says_nothing(tmp_path: Path) -> None:
         env=os.environ | {"WORLD_SIZE": "many"},
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_command_that_is_over_does_not_wait_for_what_a_thread_computes(tmp_path: Path) -> None:
+    code = """
+import sys, threading, time
+import kqv.cli.main, kqv.__main__
+def main():
+    threading.Thread(target=time.sleep, args=(300,)).start()
+    print("said")
+    sys.exit(3)
+kqv.cli.main.main, kqv.__main__.LEAVING = main, 0.1
+kqv.__main__.run()
+"""
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "said\n", "")

@@ -23,7 +23,7 @@ from random import Random
 from typing import Any
 
 from commands import Command, Ended
-from found import Found
+from found import Found, Plan
 from kinds import copied
 from moments import Moment
 from stops import SIGNALS, signalled, wrong_end
@@ -74,20 +74,18 @@ def jobs(address: str) -> dict[str, Job]:
     }  # fmt: skip
 
 
-def stopped_jobs(materials: Path, number: int, seed: int, end: float) -> Iterator[Found]:
-    """So many stops of each command; none comes after the `end`, by the clock `time.monotonic`."""
+def stopped_jobs(materials: Path, plan: Plan) -> Iterator[Found]:
+    """So many stops of each command as are planned."""
     with _server() as address, tempfile.TemporaryDirectory(prefix="kqv-jobs-") as above:
         every = jobs(address)
-        for done, (name, job) in enumerate(every.items()):
-            until = time.monotonic() + (end - time.monotonic()) / (len(every) - done)
-            chance, found = Random(f"{seed} {name}"), Found(f"stop {name}")
-            wanted = Undisturbed.of(job, materials, Path(above) / "here")
-            while found.tried < number and time.monotonic() < until:
-                folder = Path(above) / "here"
-                if why := _one(found, job, wanted, _prepared(job, materials, folder), chance):
-                    found.fell.append(why)
+        for turn in plan.turns("jobs", every, "stop {}"):
+            job, folder = every[turn.name], Path(above) / "here"
+            wanted = Undisturbed.of(job, materials, folder)
+            while turn.goes_on():
+                if why := _one(turn.found, job, wanted, _prepared(job, materials, folder), turn.chance):
+                    turn.found.fell.append(why)
                 shutil.rmtree(folder)
-            yield found
+            yield turn.found
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from random import Random
 from typing import Any
 
 from commands import Command
-from found import Found
+from found import Found, Plan
 from moments import Moment
 from trainings import add_recipes, again, trainings
 
@@ -50,23 +50,19 @@ class Undisturbed:
     moments: int
 
 
-def kills(materials: Path, number: int, seed: int, end: float) -> Iterator[Found]:
-    """So many kills of each training; none begins after the `end`, by the clock `time.monotonic`."""
+def kills(materials: Path, plan: Plan) -> Iterator[Found]:
+    """So many kills of each training as are planned."""
     add_recipes()
     every = trainings(materials)
-    for done, (name, words) in enumerate(every.items()):
-        until = time.monotonic() + (end - time.monotonic()) / (len(every) - done)
-        chance, found = Random(f"{seed} {name}"), Found(f"kill {name}")
+    for turn in plan.turns("kills", every, "kill {}"):
         with _folder() as above:
-            wanted = undisturbed(words, Path(above))
-            trained = 0
-            while found.tried < number and time.monotonic() < until:
+            wanted = undisturbed(every[turn.name], Path(above))
+            while turn.goes_on():
                 folder = Path(above) / "training"
                 folder.mkdir()
-                _one(found, wanted, folder, trained % WHOLE == WHOLE // 2, chance)
+                _one(turn.found, wanted, folder, turn.rounds % WHOLE == WHOLE // 2, turn.chance)
                 shutil.rmtree(folder)
-                trained += 1
-        yield found
+        yield turn.found
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

@@ -18,43 +18,39 @@ from pathlib import Path
 from random import Random
 
 from commands import Command, Ended
-from found import Found
+from found import Found, Plan
 from jobs import Job, _command, _files, _left, _prepared, _server, jobs
-from kills import EACH_STEP, Undisturbed, different, state, undisturbed
+from kills import EACH_STEP, Undisturbed, different, state
 from moments import Moment
-from trainings import add_recipes, again, trainings
+from stops import EARLY, Wanted
+from trainings import again
 
 DISK = 4 << 20  # bytes of a small disk
 MOVES = ("moved", "removed", "replaced by a run", "replaced by a file", "replaced by a link", "made read-only")
 
 
-def places(materials: Path, number: int, seed: int, end: float) -> Iterator[Found]:
-    """So many attacks of each kind; none begins after the `end`, by the clock `time.monotonic`."""
-    add_recipes()
-    every = trainings(materials)
+def places(materials: Path, plan: Plan) -> Iterator[Found]:
+    """So many attacks of each kind as are planned."""
     with tempfile.TemporaryDirectory(prefix="kqv-places-") as above, _server() as address:
-        wanted = {}
-        for name in ("adder", "digits", "gpt", "translate"):
-            (Path(above) / name).mkdir()
-            wanted[name] = undisturbed(every[name], Path(above) / name)
-        of_jobs, kinds = jobs(address), {"file size limit": _limited}
+        wanted = Wanted(materials, Path(above))
+        trained, every_job = (EARLY, wanted.of), jobs(address)
+        of_jobs, kinds = (tuple(every_job), every_job.__getitem__), {"file size limit": _limited}
         if can_mount():  # where it may not, nothing is said of them
             kinds |= {"full disk": _full, "read-only": _read_only}
-        parts = [(f"{name}, training", _training(how), wanted) for name, how in kinds.items()]
-        parts += [(f"{name}, other commands", _job(how, materials), of_jobs) for name, how in kinds.items()]
-        parts += [("run directory", _moved, wanted), ("one run, two trainings", _shared, wanted)]
-        for done, (name, attack, subjects) in enumerate(parts):
-            until = time.monotonic() + (end - time.monotonic()) / (len(parts) - done)
-            chance, found = Random(f"{seed} {name}"), Found(name)
-            while found.tried < number and time.monotonic() < until:
-                folder = Path(above) / "here"
+        parts = {f"{name}, training": (_training(how), trained) for name, how in kinds.items()}
+        parts |= {f"{name}, other commands": (_job(how, materials), of_jobs) for name, how in kinds.items()}
+        parts |= {"run directory": (_moved, trained), "one run, two trainings": (_shared, trained)}
+        for turn in plan.turns("places", parts):
+            attack, (names, of) = parts[turn.name]
+            while turn.goes_on():
+                subject, folder = turn.chance.choice(names), Path(above) / "here"
+                found = of(subject)
                 folder.mkdir()
-                subject = chance.choice(list(subjects))
-                if why := attack(subjects[subject], folder, chance):
-                    found.fell.append(f"{subject}: {why}")
-                found.tried += 1
+                if why := attack(found, folder, turn.chance):
+                    turn.found.fell.append(f"{subject}: {why}")
+                turn.found.tried += 1
                 shutil.rmtree(folder)
-            yield found
+            yield turn.found
 
 
 Surroundings = Callable[[Path, Random], "Iterator[tuple[str, Callable[[], None] | None]]"]

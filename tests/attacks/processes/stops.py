@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from commands import Command, Ended
-from found import Found
+from found import Found, Plan
 from kills import EACH_STEP, Undisturbed, different, state, undisturbed
 from moments import Moment
 from trainings import add_recipes, again, trainings
@@ -27,26 +27,36 @@ SIGNALS = {
 EARLY = ("adder", "digits", "gpt", "translate")
 
 
-def stops(materials: Path, number: int, seed: int, end: float) -> Iterator[Found]:
-    """So many signals of each kind; none comes after the `end`, by the clock `time.monotonic`."""
-    add_recipes()
-    every = trainings(materials)
+def stops(materials: Path, plan: Plan) -> Iterator[Found]:
+    """So many signals of each kind as are planned."""
     with tempfile.TemporaryDirectory(prefix="kqv-stops-") as above:
-        wanted = {}
-        for name in EARLY:
-            (Path(above) / name).mkdir()
-            wanted[name] = undisturbed(every[name], Path(above) / name)
-        for done, (name, signals) in enumerate(SIGNALS.items()):
-            until = time.monotonic() + (end - time.monotonic()) / (len(SIGNALS) - done)
-            chance, found = Random(f"{seed} {name}"), Found(f"{name} while training")
-            while found.tried < number and time.monotonic() < until:
+        wanted = Wanted(materials, Path(above))
+        for turn in plan.turns("stops", SIGNALS, "{} while training"):
+            while turn.goes_on():
                 folder = Path(above) / "training"
+                subject = wanted.of(turn.chance.choice(EARLY))
                 folder.mkdir()
-                if why := _one(wanted[chance.choice(EARLY)], signals, folder, chance):
-                    found.fell.append(why)
-                found.tried += 1
+                if why := _one(subject, SIGNALS[turn.name], folder, turn.chance):
+                    turn.found.fell.append(why)
+                turn.found.tried += 1
                 shutil.rmtree(folder)
-            yield found
+            yield turn.found
+
+
+class Wanted:
+    """What each system's training leaves that nobody disturbs; it is trained when it is first asked for."""
+
+    def __init__(self, materials: Path, above: Path) -> None:
+        add_recipes()
+        self.every, self.above = trainings(materials), above
+        self.known: dict[str, Undisturbed] = {}
+
+    def of(self, name: str) -> Undisturbed:
+        """That of one of `EARLY`."""
+        if name not in self.known:
+            (self.above / name).mkdir()
+            self.known[name] = undisturbed(self.every[name], self.above / name)
+        return self.known[name]
 
 
 def _one(wanted: Undisturbed, signals: tuple[int, ...], folder: Path, chance: Random) -> str:

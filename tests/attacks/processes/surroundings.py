@@ -9,13 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from random import Random
 
 from commands import Command, Ended
-from found import Found
+from found import Found, Plan
 from kills import EACH_STEP
 from kinds import copied
 from materials import USES
@@ -99,15 +97,14 @@ def commands(materials: Path) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def surroundings(materials: Path, number: int, seed: int, end: float) -> Iterator[Found]:
-    """So many commands of each kind of surroundings; none begins after the `end`, by the clock `time.monotonic`."""
+def surroundings(materials: Path, plan: Plan) -> Iterator[Found]:
+    """So many commands of each kind of surroundings as are planned."""
     add_recipes()
-    every, kinds = commands(materials), ("streams", "environments")
+    every = commands(materials)
     with tempfile.TemporaryDirectory(prefix="kqv-surroundings-") as above:
-        for done, name in enumerate(kinds):
-            until = time.monotonic() + (end - time.monotonic()) / (len(kinds) - done)
-            chance, found = Random(f"{seed} {name}"), Found(name)
-            while found.tried < number and time.monotonic() < until:
+        for turn in plan.turns("surroundings", ("streams", "environments")):
+            name, chance, found = turn.name, turn.chance, turn.found
+            while turn.goes_on():
                 folder = Path(above) / "here"
                 folder.mkdir()
                 words = every[chance.choice(list(every))]

@@ -8,13 +8,13 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from random import Random
 
 import torch._dynamo  # what several processes import is imported once
 import torch.distributed
 from commands import Command, Ended
-from found import Found
+from found import Found, Plan
 from kills import EACH_STEP, state
 from trainings import add_recipes, trainings
 
@@ -64,12 +64,12 @@ def wrong_ends(ended: list[Ended], rank: int) -> str:
     return ""
 
 
-def together(materials: Path, number: int, seed: int, end: float) -> Iterator[Found]:
-    """One of four processes is killed so often; none after the `end`, by the clock `time.monotonic`."""
-    chance, found = Random(f"{seed} together"), Found("one of four processes")
-    words = trainings(materials)["adder"]
+def together(materials: Path, plan: Plan) -> Iterator[Found]:
+    """One of four processes is killed so often as is planned, 30 times at most."""
+    (turn,) = replace(plan, attacks=min(plan.attacks, 30)).turns("together", ["together"], "one of four processes")
+    chance, found, words = turn.chance, turn.found, trainings(materials)["adder"]
     add_recipes()
-    while found.tried < min(number, 30) and time.monotonic() < end:
+    while turn.goes_on():
         with tempfile.TemporaryDirectory(prefix="kqv-together-") as above:
             folder = Path(above) / "here"
             folder.mkdir()

@@ -1,28 +1,26 @@
-"""A real `kqv lab`, `kqv serve` or `kqv mcp` in a process of its own, what it holds, and bytes sent to it."""
+"""A `kqv lab` or `kqv serve` in a process of its own, what it holds, and bytes sent to it."""
 
 from __future__ import annotations
 
 import http.client
-import os
 import re
-import resource
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from forked import Forked
 
 ROOT = Path(__file__).parents[3]
 SECONDS = 20.0
 """So long an answer may take."""
 
-SPACE = 12 << 30  # bytes that a process may reserve
 MESSAGE = {"content-type": "application/json"}
 
 
@@ -39,7 +37,7 @@ class Answer:
 class Served:
     """A process that listens at an address; `log`: the file of what it says; `token`: what its pages are given."""
 
-    process: subprocess.Popen[bytes]
+    process: Forked
     folder: Path
     address: str
     token: str = ""
@@ -106,55 +104,9 @@ class Served:
     def ended(self, number: int = signal.SIGINT) -> int:
         """End it by a signal; its status (−9 where it had to be killed)."""
         self.process.send_signal(number)
-        try:
-            return self.process.wait(SECONDS)
-        except subprocess.TimeoutExpired:
+        if not self.process.ends(SECONDS):
             self.process.kill()
-            return self.process.wait()
-
-
-def begun(folder: Path, *words: str) -> subprocess.Popen[bytes]:
-    """`kqv` with these words in a folder, with pipes, and a log beside the folder."""
-    home = folder.parent / "home"
-    home.mkdir(exist_ok=True)
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HOME": str(home), "XDG_CACHE_HOME": str(home),
-        "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200",
-    }  # fmt: skip
-
-    def limited() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_AS, (SPACE, SPACE))
-
-    with (folder.parent / "log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "kqv", *words], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=log, env=environment, preexec_fn=limited,
-        )  # fmt: skip
-
-
-@contextmanager
-def serving(folder: Path, *words: str) -> Iterator[Served]:
-    """`kqv lab` or `kqv serve` in a folder, until it is left. Raises `RuntimeError` where it does not begin."""
-    process = begun(folder, *words, "--port", "0")
-    assert process.stdout is not None
-    found = None
-    for line in process.stdout:
-        if found := re.search(rb"http://[^/\s]+", line):
-            break
-    if found is None:
-        process.wait()
-        raise RuntimeError((folder.parent / "log").read_text(encoding="utf-8", errors="replace").strip())
-    served = Served(process, folder, found[0].decode())
-    token = re.search(rb'kqv-page-token" content="([^"]+)"', served.asked("GET", "/").body)
-    served.token = token[1].decode() if token else ""
-    try:
-        yield served
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        process.stdout.close()
+        return self.process.wait()
 
 
 def torn(connection: socket.socket) -> None:

@@ -8,15 +8,19 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
 from changed_requests import asked_wrongly
 from connections import ROUNDS, still_answers
-from listeners import Served, serving
+from forked import forked
+from found import Found, Plan, Turn
+from killed_labs import lab_processes
+from killed_streams import killed_streams
+from listeners import Served
+from mcp_door import at_the_door
 
 LAB, SERVE = "lab sockets", "serve sockets"
 
@@ -26,27 +30,15 @@ FILES = 8  # files that it may have open more than before
 SETTLING = 30.0  # seconds within which that has to be so
 
 
-@dataclass
-class Siege:
-    """How often something was attacked, what fell, and the most memory and time that it took."""
-
-    name: str
-    tried: int = 0
-    fell: list[str] = field(default_factory=list)
-    memory: int = 0
-    seconds: float = 0.0
-
-
-def besieged(name: str, materials: Path, attacks: int, chance: Random, end: float) -> Siege:
+def besieged(turn: Turn, materials: Path) -> Found:
     """Attack a lab or a served model; each round is one of `connections.ROUNDS`, or requests that were changed."""
-    found, above = Siege(name), Path(tempfile.mkdtemp(prefix="kqv-siege-"))
+    name, found, above = turn.name, turn.found, Path(tempfile.mkdtemp(prefix="kqv-siege-"))
     try:
         words = _prepared(name, materials, above / "here")
-        with serving(above / "here", *words) as served:
+        with forked(above / "here", *words) as served:
             before = _healthy(served)
             memory, files = served.memory, served.files
-            _rounds(found, served, attacks, chance, end)
-            found.memory = served.most_memory
+            _rounds(turn, served)
             _settled(found, served, before, memory, files)
             _ended(found, served)
             if "Traceback (most recent call last)" in served.log:
@@ -60,15 +52,15 @@ def besieged(name: str, materials: Path, attacks: int, chance: Random, end: floa
     return found
 
 
-def _rounds(found: Siege, served: Served, attacks: int, chance: Random, end: float) -> None:
-    order = list(ROUNDS)
+def _rounds(turn: Turn, served: Served) -> None:
+    order, found, chance = list(ROUNDS), turn.found, turn.chance
     chance.shuffle(order)
-    while found.tried < attacks and time.monotonic() < end and served.process.poll() is None:
+    while served.process.poll() is None and turn.goes_on():
         title = order[found.tried // 2 % len(order)] if found.tried % 2 else "requests"
-        seed, began = chance.random(), time.monotonic()
+        seed = chance.random()
         do: Callable[[Served, Random], str] = ROUNDS.get(title, asked_wrongly)
         said = do(served, Random(seed))
-        found.tried, found.seconds = found.tried + 1, max(found.seconds, time.monotonic() - began)
+        found.tried += 1
         if said:
             found.fell.append(f"{title} ({seed}): {said}")
 
@@ -98,7 +90,7 @@ def _healthy(served: Served) -> bytes:
     return f"{answer.status} {answer.body[:200]!r}".encode()
 
 
-def _settled(found: Siege, served: Served, before: bytes, memory: int, files: int) -> None:
+def _settled(found: Found, served: Served, before: bytes, memory: int, files: int) -> None:
     if served.process.poll() is not None:
         found.fell.append(f"it ended with status {served.process.returncode}")
         return
@@ -117,7 +109,7 @@ def _settled(found: Siege, served: Served, before: bytes, memory: int, files: in
         found.fell.append(f"{served.most_memory >> 20} MiB held for a while")
 
 
-def _ended(found: Siege, served: Served) -> None:
+def _ended(found: Found, served: Served) -> None:
     """It stops when it is asked to, and its port is free again."""
     if served.process.poll() is not None:
         return
@@ -130,9 +122,16 @@ def _ended(found: Siege, served: Served) -> None:
         again.bind((there.hostname, there.port))
 
 
-def _of(name: str) -> Callable[[Path, int, int, float], list[Siege]]:
-    return lambda materials, most, seed, end: [besieged(name, materials, most, Random(f"{seed} {name}"), end)]
+def _of(name: str) -> Callable[[Path, Plan], Iterator[Found]]:
+    def attacks(materials: Path, plan: Plan) -> Iterator[Found]:
+        (turn,) = plan.turns(name, [name])
+        yield besieged(turn, materials)
+
+    return attacks
 
 
-SERVED = {name: _of(name) for name in (LAB, SERVE)}
+SERVED = {
+    **{name: _of(name) for name in (LAB, SERVE)},
+    "lab processes": lab_processes, "streams": killed_streams, "mcp": at_the_door,
+}  # fmt: skip
 """The kinds of this module, as those of processes."""
