@@ -1,4 +1,4 @@
-"""How many tokens a second `kqv serve` writes for 1, 8 and 32 clients at once.
+"""How many tokens a second `kqv serve` writes for 1, 8, 32 and 200 clients at once.
 
     python benchmarks/serving.py MODEL [--tokens 64] [--prompt "Once upon a time"]
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import openai
 
-CLIENTS = (1, 8, 32)
+CLIENTS = (1, 8, 32, 200)
 TICK = os.sysconf("SC_CLK_TCK")
 
 

@@ -5,11 +5,13 @@ Real data is looked for beside the checkout where KQV_DATA is not set; tests ski
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
 if os.environ.get("PYTEST_XDIST_WORKER"):  # several threads in each of several processes would wait for each other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    gc.disable()  # until all tests are collected: there is next to no garbage then, and much to look through for it
 
 if not os.environ.get("KQV_UNTYPED"):
     from jaxtyping import install_import_hook
@@ -74,6 +76,13 @@ def _hear_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: a look for garbage passes it over, or takes half a second each time."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 class Watcher:

@@ -51,7 +51,7 @@ def test_a_page_shows_what_its_commands_print(path: Path, generate: ModuleType, 
     text = path.read_text(encoding="utf-8")
     if lacks := generate.missing(text):
         pytest.skip(f"the page needs real models: kqv data fetch {' '.join(lacks)}")
-    shown, fresh = generate.skeleton(text), generate.skeleton(generate.guide_page(text, tmp_path))
+    shown, fresh = generate.skeleton(text), generate.skeleton(generate.guide_page(text, tmp_path, hurry=True))
     assert sum(line.startswith("$ kqv ") for line in shown) > 4
     assert shown == fresh, "run: python docs/generate.py"
 
@@ -109,6 +109,13 @@ def test_the_readme_shows_pictures_that_load_quickly() -> None:
     assert len(pictures) >= 2
     for picture in pictures:
         assert (DOCS.parent / picture).stat().st_size < 200_000, picture
+
+
+def test_in_a_hurry_trainings_of_a_gpt_alone_are_shorter(generate: ModuleType) -> None:
+    training = generate.command("kqv train gpt --steps 200 --out runs/a --steps-not 7")
+    assert generate.hurried(training)["text"] == "kqv train gpt --steps 40 --out runs/a --steps-not 7"
+    for other in ("kqv train translate --steps 1200", "kqv compare slow-learning --steps 200"):
+        assert generate.hurried(generate.command(other)) == generate.command(other)
 
 
 def test_generating_takes_only_kqv_commands(generate: ModuleType, tmp_path: Path) -> None:

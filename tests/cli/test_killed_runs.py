@@ -30,15 +30,15 @@ def last_step(run: Path) -> int:
     return steps[-1] if steps else 0
 
 
-def wait_for_step(process: subprocess.Popen[str], run: Path, step: int) -> None:
-    """Until the run has made a step or the process has ended."""
-    while process.poll() is None and last_step(run) < step:
+def wait_for_step(has_ended: Callable[[], bool], run: Path, step: int) -> None:
+    """Until the run has made a step or its process has ended."""
+    while not has_ended() and last_step(run) < step:
         time.sleep(0.002)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same training in a process of its own that nothing disturbs."""
+    """The same training in an interpreter of its own that nothing disturbs."""
     import os
     import sys
 
@@ -50,18 +50,21 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_a_run_that_is_killed_ten_times_ends_bit_identically(process: Callable[..., Any], whole: Path) -> None:
+def test_a_run_that_is_killed_ten_times_ends_bit_identically(here: Path, whole: Path) -> None:
+    """Its processes are forked from this one: eleven interpreters would import for longer than they train."""
+    pytest.importorskip("resource", reason="this system cannot fork a process")
+    from commands import Command
+
     moments = random.Random(20)
     run = Path("run")
     words: tuple[str, ...] = (*TRAIN, "--out", str(run))
     killed_at, half_written = [], 0
     for kill in range(1, KILLS + 1):
-        begun = process(*words, **EACH_STEP)
-        wait_for_step(begun, run, STEPS * kill // (KILLS + 2) + moments.randrange(-4, 4))
+        begun = Command(words, here, EACH_STEP).begin()
+        wait_for_step(lambda one=begun: one.has_ended, run, STEPS * kill // (KILLS + 2) + moments.randrange(-4, 4))
         time.sleep(moments.uniform(0, 0.05))
-        begun.send_signal(signal.SIGKILL)
-        begun.communicate()
-        assert begun.returncode == -signal.SIGKILL, "it has to be killed before it ends"
+        begun.send(signal.SIGKILL)
+        assert begun.ended().status == -signal.SIGKILL, "it has to be killed before it ends"
         assert (run / "checkpoint.safetensors").is_file()
         killed_at.append(last_step(run))
         half_written += bool(list(run.glob(".*")))
@@ -69,9 +72,8 @@ def test_a_run_that_is_killed_ten_times_ends_bit_identically(process: Callable[.
     assert all(0 < step < STEPS for step in killed_at)
     assert len(set(killed_at)) == KILLS
     assert half_written > 0, "at least one kill has to meet a file that is being written"
-    begun = process(*words)
-    _, err = begun.communicate(timeout=120)
-    assert begun.returncode == 0, err
+    ended = Command(words, here).begin().ended()
+    assert ended.status == 0, ended.err
     assert (run / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     measured = [
         [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
@@ -83,7 +85,7 @@ def test_a_run_that_is_killed_ten_times_ends_bit_identically(process: Callable[.
 def test_ctrl_c_says_how_to_resume(process: Callable[..., Any], whole: Path) -> None:
     run = Path("runs/digits-1")
     begun = process(*TRAIN)
-    wait_for_step(begun, run, 20)
+    wait_for_step(lambda: begun.poll() is not None, run, 20)
     begun.send_signal(signal.SIGINT)
     out, err = begun.communicate(timeout=120)
     assert begun.returncode == 130
@@ -103,7 +105,7 @@ def test_another_run_that_took_the_path_is_left_alone(process: Callable[..., Any
     """`mv r moved; cp -r other r` while r is trained: it ends in `moved`, and says so."""
     begun = process(*TRAIN, "--out", "r", **EACH_STEP)
     run, moved = Path("r"), Path("moved")
-    wait_for_step(begun, run, 20)
+    wait_for_step(lambda: begun.poll() is not None, run, 20)
     run.rename(moved)
     shutil.copytree(whole, run)
     before = {path.name: path.read_bytes() for path in run.iterdir()}

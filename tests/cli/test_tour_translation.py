@@ -12,14 +12,22 @@ from rich.console import Console
 from kqv.cli import tour_display, tour_translation
 from kqv.cli.tour_translation import SCORED, SENTENCE, picture, sharpest
 from kqv.data.parallel.load import load_parallel
+from kqv.data.parallel.pairs import ParallelText
 from kqv.systems.translation.traced import trace_translation
 from kqv.systems.translation.trained import load_translator
 
 
+@pytest.fixture(scope="module")
+def text() -> ParallelText:
+    return load_parallel("numbers-dates")
+
+
 def test_the_translation_stage_trains_translates_and_shows_the_crossing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    text: ParallelText, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tour_translation, "load_parallel", {"numbers-dates": text}.__getitem__)
+    monkeypatch.setattr("kqv.systems.translation.start.MOST_SCORED", 4)
     monkeypatch.setattr(tour_translation, "MINUTES", 0.01)
     monkeypatch.setattr(tour_translation, "BATCH", 256)
     monkeypatch.setattr(tour_translation, "SCORED", 4)
@@ -43,8 +51,7 @@ def test_the_translation_stage_trains_translates_and_shows_the_crossing(
     assert trace.cell(cell[1]).text(200) in printed
 
 
-def test_what_the_tour_calls_unseen_is_not_trained_on() -> None:
-    text = load_parallel("numbers-dates")
+def test_what_the_tour_calls_unseen_is_not_trained_on(text: ParallelText) -> None:
     assert SENTENCE in dict(text.test)
     assert dict(text.test)[SENTENCE] == tour_translation.RIGHT
     assert SENTENCE not in dict(text.train)

@@ -14,6 +14,7 @@ from kqv.systems.system import TraceAsked, Watcher, kind_named
 from kqv.systems.writing import Writing, Written
 
 pytestmark = pytest.mark.usefixtures("here")
+NUMBERS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "sechs": "six", "sieben": "seven"}
 
 
 @pytest.fixture
@@ -52,7 +53,12 @@ def test_what_is_told_of_a_gpt_is_what_it_generates(gpt: Path) -> None:
 
 
 def test_a_translation_is_told_while_it_is_searched_for(tmp_path: Path) -> None:
-    kqv.train("translate", data="numbers-dates", steps=2, layers=1, heads=2, width=16, out=str(tmp_path / "pairs"))
+    pairs = tmp_path / "pairs.tsv"
+    pairs.write_text("".join(f"{one} zwei\t{two} two\n" for one, two in NUMBERS.items()), encoding="utf-8")
+    kqv.train(
+        "translate", data=str(pairs), tokenizer="characters", steps=2, layers=1, heads=2, width=16,
+        out=str(tmp_path / "pairs"),
+    )  # fmt: skip
     source = find_model(tmp_path / "pairs")
     kind, told = kind_named(source.system), list[Written]()
     loaded = kind.load(source, False)

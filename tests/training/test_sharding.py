@@ -21,7 +21,10 @@ from kqv.training.distributed import Group, joined
 from kqv.training.loop import Trainer
 from kqv.training.run import Run
 
-pytestmark = pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch has no gloo")
+pytestmark = [
+    pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="this PyTorch has no gloo"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork a process"),
+]
 
 STEPS = 8
 TEXT = "".join(f"{a} plus {b} is {a + b}.\n" for a in range(12) for b in range(40))
@@ -82,11 +85,11 @@ def _worker(rank: int, size: int, port: int, work: list[tuple[Any, bool, tuple[A
 
 
 def together(size: int, *work: tuple[Any, bool, tuple[Any, ...]]) -> None:
-    """Do some work in so many processes."""
+    """Do some work in so many processes, which are forked: they need not import everything anew."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    multiprocessing.spawn(_worker, (size, port, list(work)), nprocs=size)
+    multiprocessing.start_processes(_worker, (size, port, list(work)), nprocs=size, start_method="fork")
 
 
 @pytest.fixture(scope="module")
