@@ -45,8 +45,8 @@ def run() -> NoReturn:
     except Terminated as stopped:
         os._exit(stopped.status)
     except SystemExit as ended:
-        if is_computing():
-            os._exit(ended.code if isinstance(ended.code, int) else 0)
+        if isinstance(ended.code, int | None) and is_computing():
+            os._exit(ended.code or 0)
         raise
 
 

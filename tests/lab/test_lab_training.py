@@ -31,6 +31,7 @@ from kqv.training.run import Run
 
 STEPS = 4000  # some seconds: it is to be stopped before it ends, also where others compute
 SMALL = {"layers": 1, "width": 24}
+Heard = tuple[TrainingRoom, str, list[dict[str, Any]]]
 
 
 @pytest.fixture
@@ -193,42 +194,41 @@ def test_children_end_with_the_lab_and_their_number_is_bounded(tmp_path: Path) -
         children.start("other", ["runs"])
 
 
-def test_what_a_page_hears_of_a_run_is_in_the_order_in_which_it_held(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
-    room = TrainingRoom(tmp_path, lambda topic, news: heard.append(news) if topic == "training" else None)
-    asked = TrainingAsked(system="digits", changes={**SMALL, "steps": 10**6})
+@pytest.fixture
+def heard(tmp_path: Path) -> Iterator[Heard]:
+    """A room whose training, of that name, makes steps, and what it tells; nobody looks but the test."""
+    news: list[dict[str, Any]] = []
+    room = TrainingRoom(tmp_path, lambda topic, data: news.append(data) if topic == "training" else None)
     try:
-        name = room.start(asked)["name"]
-        until(lambda: room.look() and heard[-1].get("step"))
-        answer = room.stop(name)
-        until(lambda: not room.look())
+        name = room.start(TrainingAsked(system="digits", changes={**SMALL, "steps": 10**6}))["name"]
+        until(lambda: room.look() and news[-1].get("step"))
+        yield room, name, news
     finally:
         room.close()
-    assert [news["state"] for news in heard if news["told"] > answer["told"]][-1] == "stopped"
-    assert answer["state"] in [news["state"] for news in heard if news["told"] < answer["told"]]
-    assert [news["told"] for news in heard] == sorted({news["told"] for news in heard})
-    states = [news["state"] for news in heard]
+
+
+def test_what_a_page_hears_of_a_run_is_in_the_order_in_which_it_held(heard: Heard) -> None:
+    room, name, told = heard
+    answer = room.stop(name)
+    until(lambda: not room.look())
+    assert [news["state"] for news in told if news["told"] > answer["told"]][-1] == "stopped"
+    assert answer["state"] in [news["state"] for news in told if news["told"] < answer["told"]]
+    assert [news["told"] for news in told] == sorted({news["told"] for news in told})
+    states = [news["state"] for news in told]
     assert [state for at, state in enumerate(states) if state not in states[:at]] == [
         "starting", "running", "stopping", "stopped",
     ]  # fmt: skip
 
 
-def test_what_a_description_finds_new_is_told_too(tmp_path: Path) -> None:
-    heard: list[dict[str, Any]] = []
-    room = TrainingRoom(tmp_path, lambda topic, news: heard.append(news) if topic == "training" else None)
-    asked = TrainingAsked(system="digits", changes={**SMALL, "steps": 10**6})
-    try:
-        name = room.start(asked)["name"]
-        until(lambda: room.look() and heard[-1].get("step"))
-        room.stop(name)
-        child = room.children.of(name)
-        assert child is not None
-        child.process.wait(PATIENCE)
-        assert room.described(name)["state"] == "stopped"
-        room.look()
-    finally:
-        room.close()
-    assert [news["state"] for news in heard][-2:] == ["stopping", "stopped"]
+def test_what_a_description_finds_new_is_told_too(heard: Heard) -> None:
+    room, name, told = heard
+    room.stop(name)
+    child = room.children.of(name)
+    assert child is not None
+    child.process.wait(PATIENCE)
+    assert room.described(name)["state"] == "stopped"
+    room.look()
+    assert [news["state"] for news in told][-2:] == ["stopping", "stopped"]
 
 
 def test_a_training_that_is_over_before_it_was_looked_at_does_not_begin_any_more(with_run: str, trained: Run) -> None:
