@@ -12,6 +12,7 @@ import typer
 from kqv.cli.console import console, notices
 from kqv.cli.json_output import print_json
 from kqv.cli.options import Best, Device, Json, ModelName, Weights
+from kqv.cli.piped import piped_text
 from kqv.errors import Error
 from kqv.visible import visible
 
@@ -89,7 +90,7 @@ def generate(
         sys.stdout.flush()
 
     if prompt is not None or not sys.stdin.isatty():
-        write(sys.stdin.read().removesuffix("\n") if prompt is None else prompt, 0)
+        write(piped_text() if prompt is None else prompt, 0)
     else:
         _converse(write, quiet=as_json or not sys.stdout.isatty())
 

@@ -13,7 +13,7 @@ import typer
 from kqv.cli.console import console, notices
 from kqv.cli.json_output import print_json
 from kqv.cli.options import Beams, Best, Device, Json, LengthPenalty, With
-from kqv.data.parallel.files import MARK
+from kqv.cli.piped import piped_lines
 from kqv.errors import Error
 from kqv.evaluation.hypotheses import one_line
 from kqv.visible import visible
@@ -110,16 +110,15 @@ def _blocks() -> Iterator[list[str]]:
                 notices.print()
                 return
     block: list[str] = []
-    for number, content in enumerate(sys.stdin.buffer, 1):
-        line = content.removeprefix(MARK) if number == 1 else content
-        try:
-            block.append(line.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8"))
-        except UnicodeDecodeError as failure:
-            yield block
-            raise Error(f"standard input, line {number:,}: not UTF-8 ({failure.reason}); convert it first") from None
-        if len(block) == LINES:
-            yield block
-            block = []
+    try:
+        for line in piped_lines():
+            block.append(line)
+            if len(block) == LINES:
+                yield block
+                block = []
+    except Error:
+        yield block
+        raise
     if block:
         yield block
 

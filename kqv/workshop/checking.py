@@ -51,6 +51,7 @@ def where_in(trace: str, file: Path) -> tuple[str, ...]:
     """The innermost line of the learner's own files in a trace, in words; nothing where there is none."""
     for name, number in re.findall(r'File "([^"\n]+)", line (\d+)', trace):
         if Path(name).parent == file.resolve().parent:
+            linecache.checkcache(name)  # a lab lives longer than a version of the file
             text = linecache.getline(name, int(number)).strip()
             return (f"It was in line {number} of {Path(name).name}: {text}",)
     return ()

@@ -74,8 +74,19 @@ def test_choices_are_shown(trained: Any) -> None:
 
 
 def test_a_prompt_may_be_piped_in(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("7 mal\n"))
-    assert trained("generate", "latest", "--tokens", "5").out.startswith("7 mal")
+    for given in (b"7 mal\n", b"\xef\xbb\xbf7 mal", b"7 mal\r\n"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given), encoding="ascii"))
+        assert trained("generate", "latest", "--tokens", "5").out.startswith("7 mal"), given
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_piped_prompt_that_is_not_utf_8_is_one_line(
+    trained: Any, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"7 mal\n\xff\n"), encoding=encoding))
+    done = trained("generate", "latest", "--tokens", "5")
+    assert done.status == 1
+    assert done.err == "error: standard input, line 2: not UTF-8 (invalid start byte); convert it first\n"
 
 
 def test_any_number_is_explained(trained: Any) -> None:

@@ -59,6 +59,12 @@ def test_an_endless_loop_is_stopped_and_its_line_named(tmp_path: Path) -> None:
     assert found.details == ("It was in line 5 of sigmoid.py: while True: n += 1",)
 
 
+def test_the_named_line_is_that_of_the_file_as_it_is_now(tmp_path: Path) -> None:
+    of_body(tmp_path, "n = 0\nwhile True: n += 1", SHORT)
+    found = of_body(tmp_path, "n = 0\nwhile True: n -= 1", SHORT)
+    assert found.details == ("It was in line 5 of sigmoid.py: while True: n -= 1",)
+
+
 def test_an_endless_loop_while_the_file_is_read(tmp_path: Path) -> None:
     report = checked(tmp_path, "while True:\n    pass\n", SHORT)
     assert report.finding is not None

@@ -153,17 +153,28 @@ def _one(work: Work, kill: _Kill, above: Path, wanted: dict[str, Any]) -> str:
             with suppress(OSError):
                 os.kill(process, signal.SIGKILL)
         _until_none(above)
-        lives = False
     with _lab(above) as lab:
-        shown, lives_on = work.state(lab, name), bool(processes_in(above, lab.process.pid))
-        if shown not in ((*BUSY, *OVER) if lives_on != lives else BUSY if lives else (*OVER, "gone")):
-            return f"{'something' if lives else 'nothing'} runs, and the new lab says: {shown}"
+        if said := _misstated(work, lab, name, above):
+            return said
         name = work.finish(lab, name)
         said = ended_well(lab, signal.SIGINT)
     if said or processes_in(above):
         return said or "a process was left"
     differing = different(work.result(above / "here" / "runs" / name), wanted)
     return f"other than undisturbed: {', '.join(differing)[:200]}" if differing else ""
+
+
+def _misstated(work: Work, lab: Served, name: str, above: Path) -> str:
+    """Nothing once the lab says of the work what holds. It may take a while: what has just been started has no folder
+    yet, and what is finished is a process still."""
+    end = time.monotonic() + ENDING
+    while True:
+        lives, shown = bool(processes_in(above, lab.process.pid)), work.state(lab, name)
+        if shown in (BUSY if lives else (*OVER, "gone")):
+            return ""
+        if time.monotonic() > end:
+            return f"{'something' if lives else 'nothing'} runs, and the new lab says: {shown}"
+        time.sleep(0.05)
 
 
 def ended_well(served: Served, number: signal.Signals) -> str:

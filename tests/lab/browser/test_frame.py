@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kqv.lab.settings import Settings
@@ -33,6 +35,19 @@ def test_an_unknown_address_leads_to_the_start(opened: Open, noted: Any, lab_set
     page = noted.page
     page.goto(opened(lab_settings).address + "#/nowhere?x=1")
     page.get_by_role("link", name="Train a digit network").wait_for()
+
+
+def test_an_address_says_where_what_it_names_is_not_there(
+    opened: Open, noted: Any, lab_settings: Settings, runs: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    page, lab = noted.page, opened(replace(lab_settings, runs=runs))
+    for where in ("training?run=", "questions?question=", "sentence?text=To%20be&model=", "digits?run="):
+        page.goto(f"{lab.address}#/{where}nowhere")
+        expect(page.get_by_role("alert").first).to_contain_text("There is no")
+        expect(page.get_by_role("alert").first).to_contain_text("nowhere")
+        page.goto(f"{lab.address}#/")
 
 
 def test_the_keyboard_reaches_the_content(opened: Open, noted: Any, lab_settings: Settings) -> None:

@@ -37,6 +37,7 @@ test.each([
   ["you returned [4, 1] for δ; expected a plain number: add everything up with np.sum(…)", "zurück kam [4, 1] für δ; erwartet wird eine bloße Zahl: mit np.sum(…) alles zusammenzählen"],
   ["the name aa is not defined, in line 3 of relu.py (a = aa + 1)", "der Name aa ist nicht definiert, in Zeile 3 von relu.py (a = aa + 1)"],
   ["a part is still to be written in line 4 of backprop.py (raise NotImplementedError)", "ein Teil ist noch zu schreiben in Zeile 4 von backprop.py (raise NotImplementedError)"],
+  ["ZeroDivisionError: division by zero in line 4 of relu.py (return 1/0)", "ZeroDivisionError: division by zero in Zeile 4 von relu.py (return 1/0)"],
   ["there w is [out=3, in=4], a is [in=4, 1]", "dort: w ist [out=3, in=4], a ist [in=4, 1]"],
   ["Python's own words: TypeError: it is a number", "Pythons eigene Worte: TypeError: it is a number"],
   ["with z[0,0] = 0.5, z[1,0] = 2, and 3 more", "mit z[0,0] = 0.5, z[1,0] = 2 und 3 weiteren"],

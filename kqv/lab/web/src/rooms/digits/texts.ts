@@ -31,6 +31,7 @@ const STEPS_DE: Record<string, StepWords> = {
 const en = {
   title: "Draw a digit, and watch the network think",
   network: "Network",
+  gone: (name: string) => `There is no network “${name}” here; this is another one.`,
   described: (about: Introduction) => `${about.network.replace(/^an? /, "")} · ${whole(about.parameters)} parameters · trained on ${about.data}`,
   paper: "Sheet of paper to draw a digit on",
   drawHere: "Draw a digit here",
