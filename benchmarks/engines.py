@@ -1,13 +1,14 @@
-"""How many tokens a second a GPT reads and writes: kqv, llama.cpp (also quantised), transformers, onnxruntime, in turn.
+"""How many tokens a second a GPT reads and writes: kqv and five other engines, in turn.
 
     python benchmarks/engines.py                              # SmolLM2 with 135 M weights, and a new GPT with 10.7 M
     python benchmarks/engines.py --model runs/gpt-1 --threads 2 --repetitions 9
 
-All read the same prompt (prefill), then write greedily, one token at a time (decode); tokenizing is not counted.
-Each engine does it once before. Medians, with the interval in which 95 of 100 medians lie; `of llama.cpp`: the median
-of the ratios to llama.cpp's f32 in the same turn; `same`: how many tokens were those of kqv before the first other one,
-which quantised files may well write. `--cpu-time` counts the time of the processor in place of the clock's, for one
-thread on a machine that has others to serve.
+The others are llama.cpp (also quantised), transformers, onnxruntime and CTranslate2 (also quantised). All read the
+same prompt (prefill), then write greedily, one token at a time (decode); tokenizing is not counted. Each engine does it
+once before. Medians, with the interval in which 95 of 100 medians lie; `of llama.cpp`: the median of the ratios to
+llama.cpp's f32 in the same turn; `same`: how many tokens were those of kqv before the first other one, which quantised
+files may well write. `--cpu-time` counts the time of the processor in place of the clock's, for one thread on a machine
+that has others to serve.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import numpy as np
 import onnxruntime as runtime
 import torch
 import typer
+from ctranslate2 import GenerationStepResult, Generator
+from ctranslate2.converters import TransformersConverter
 from llama_cpp import Llama
 from machine import interval, machine
 from rich.console import Console
@@ -45,14 +48,35 @@ NEW = "new"
 
 QUANTISED = ("f32", "q8_0", "q4_0")
 
+NO_TOKEN = "<none>"
+"""What CTranslate2 is told of a token that a model does not have."""
+
+
+Clock = Callable[[], float]
+Written = tuple[float, float, list[int]]
+"""Seconds to read a prompt, seconds to write the tokens after the first, and all tokens that were written."""
+
 
 @dataclass(frozen=True)
 class Engine:
-    """`prefill(ids)` begins with a prompt and gives the likeliest token; `decode(token)` adds a token."""
+    """`write(prompt, tokens, clock)` reads a prompt and writes so many tokens after the first."""
 
     name: str
-    prefill: Callable[[Sequence[int]], int]
-    decode: Callable[[int], int]
+    write: Callable[[Sequence[int], int, Clock], Written]
+
+
+def stepwise(name: str, prefill: Callable[[Sequence[int]], int], decode: Callable[[int], int]) -> Engine:
+    """An engine of two functions: one begins with a prompt and gives the likeliest token, one adds a token."""
+
+    def write(prompt: Sequence[int], tokens: int, clock: Clock) -> Written:
+        began = clock()
+        written = [prefill(prompt)]
+        read = clock()
+        for _ in range(tokens):
+            written.append(decode(written[-1]))
+        return read - began, clock() - read, written
+
+    return Engine(name, write)
 
 
 WEIGHTS = ("float32", "float16", "bfloat16", "int8")
@@ -64,7 +88,7 @@ REFERENCE = "llama.cpp f32"
 def ours(model: GPT, weights: str = "float32") -> Engine:
     """kqv, with its key-value cache and such weights."""
     predictor = Cached(model, weights)
-    return Engine(
+    return stepwise(
         f"kqv {weights}",
         lambda ids: int(predictor.prefill(torch.tensor([list(ids)])).argmax()),
         lambda token: int(predictor.advance(torch.tensor([token])).argmax()),
@@ -88,7 +112,7 @@ def llama_cpp(file: Path, name: str, context: int, threads: int) -> Engine:
         llama.eval([token])
         return likeliest()
 
-    return Engine(name, prefill, decode)
+    return stepwise(name, prefill, decode)
 
 
 def transformers(folder: Path) -> Engine:
@@ -105,7 +129,7 @@ def transformers(folder: Path) -> Engine:
         past[0] = None
         return advance(ids)
 
-    return Engine("transformers", prefill, lambda token: advance([token]))
+    return stepwise("transformers", prefill, lambda token: advance([token]))
 
 
 def onnxruntime(file: Path, threads: int) -> Engine:
@@ -131,7 +155,35 @@ def onnxruntime(file: Path, threads: int) -> Engine:
         cache.update(empty)
         return advance(ids)
 
-    return Engine("onnxruntime", prefill, lambda token: advance([token]))
+    return stepwise("onnxruntime", prefill, lambda token: advance([token]))
+
+
+def ctranslate2(folder: Path, number_type: str, threads: int) -> Engine:
+    """CTranslate2 with a folder in Hugging Face's layout. It writes by itself, and tells of each token."""
+    made = folder.parent / f"ctranslate2-{number_type}"
+    TransformersConverter(str(folder)).convert(str(made), quantization=number_type)
+    config = json.loads((made / "config.json").read_text())
+    named = {name: token or NO_TOKEN for name, token in config.items() if name.endswith("_token")}
+    (made / "config.json").write_text(json.dumps(config | named))
+    generator = Generator(str(made), device="cpu", intra_threads=threads, inter_threads=1)
+    vocabulary = json.loads((made / "vocabulary.json").read_text())
+
+    def write(prompt: Sequence[int], tokens: int, clock: Clock) -> Written:
+        times, written = [clock()], []
+
+        def heard(step: GenerationStepResult) -> bool:
+            times.append(clock())
+            written.append(step.token_id)
+            return False
+
+        length = tokens + 1
+        generator.generate_batch(
+            [[vocabulary[one] for one in prompt]], max_length=length, min_length=length, callback=heard,
+            include_prompt_in_result=False,
+        )  # fmt: skip
+        return times[1] - times[0], times[-1] - times[1], written
+
+    return Engine(f"CTranslate2 {number_type}", write)
 
 
 def engines_of(model: GPT, tokenizer: Tokenizer, folder: Path, context: int, threads: int) -> list[Engine]:
@@ -143,20 +195,8 @@ def engines_of(model: GPT, tokenizer: Tokenizer, folder: Path, context: int, thr
         found.append(llama_cpp(file, f"llama.cpp {number_type}", context, threads))
     hugging_face.write(model, tokenizer, folder / "folder")
     onnx.write_gpt(model, tokenizer, folder / "model.onnx")
-    return [*found, transformers(folder / "folder"), onnxruntime(folder / "model.onnx", threads)]
-
-
-Clock = Callable[[], float]
-
-
-def measured(engine: Engine, prompt: Sequence[int], tokens: int, clock: Clock) -> tuple[float, float, list[int]]:
-    """Seconds to read the prompt, seconds to write so many tokens after the first, and all of them."""
-    began = clock()
-    written = [engine.prefill(prompt)]
-    read = clock()
-    for _ in range(tokens):
-        written.append(engine.decode(written[-1]))
-    return read - began, clock() - read, written
+    found += [transformers(folder / "folder"), onnxruntime(folder / "model.onnx", threads)]
+    return [*found, *(ctranslate2(folder / "folder", number_type, threads) for number_type in ("float32", "int8"))]
 
 
 @torch.inference_mode()
@@ -169,7 +209,7 @@ def compared(
     written: dict[str, list[int]] = {}
     for repetition in range(repetitions + 1):
         for engine in engines:
-            reading, writing, written[engine.name] = measured(engine, prompt, tokens, clock)
+            reading, writing, written[engine.name] = engine.write(prompt, tokens, clock)
             if repetition:
                 prefill[engine.name].append(len(prompt) / reading)
                 decode[engine.name].append(tokens / writing)
@@ -250,7 +290,7 @@ def show(result: dict[str, Any]) -> None:
         )
         for row in found["engines"]:
             read, written = (_in_words(row, what) for what in ("prefill", "decode"))
-            console.print(f"{row['engine']:<16} prefill {read:<48} decode {written:<48} same {row['same']}")
+            console.print(f"{row['engine']:<20} prefill {read:<48} decode {written:<48} same {row['same']}")
 
 
 def _in_words(row: dict[str, Any], what: str) -> str:
