@@ -146,18 +146,18 @@ def numbers_dates() -> TranslationRecipe:
     )  # fmt: skip
 
 
-def _small(name: str, data: PairsPlan) -> TranslationRecipe:
+def _small(name: str, data: PairsPlan, width: int, epochs: float) -> TranslationRecipe:
     return TranslationRecipe(
         name=name,
         model=TranslatorArchitecture(
-            context=256, width=128, heads=4, hidden=256, encoder_blocks=4, decoder_blocks=4, dropout=0.3,
+            context=256, width=width, heads=4, hidden=2 * width, encoder_blocks=4, decoder_blocks=4, dropout=0.3,
             attention_dropout=0.0, block="pre-norm",
         ),
         data=data,
         loss=LossPlan(smoothing=0.1),
         training=TrainingPlan(
             optimizer="muon", learning_rate=0.01, adamw_learning_rate=0.0015, betas=(0.9, 0.98), schedule="trapezoid",
-            decay=0.7, warm_up=400, batch=2048, epochs=60, average="ema", keep_best=True, best_by="bleu",
+            decay=0.7, warm_up=400, batch=2048, epochs=epochs, average="ema", keep_best=True, best_by="bleu",
         ),
     )  # fmt: skip
 
@@ -179,8 +179,8 @@ FEW_PAIRS = 100_000  # up to which a text is seen so often that much dropout pay
 
 
 def translate() -> TranslationRecipe:
-    """The default for own pairs: the model of `multi30k-en-de`; `fitted` makes it suit the text."""
-    return _small(OWN_PAIRS, PairsPlan(name=""))
+    """The default for own pairs: a narrower `multi30k-en-de`, since it has minutes; `fitted` makes it suit the text."""
+    return _small(OWN_PAIRS, PairsPlan(name=""), width=128, epochs=60)
 
 
 def fitted(recipe: TranslationRecipe, changes: Changes, pairs: int, size: int) -> TranslationRecipe:
@@ -197,13 +197,13 @@ def fitted(recipe: TranslationRecipe, changes: Changes, pairs: int, size: int) -
 
 
 def multi30k_en_de() -> TranslationRecipe:
-    """Descriptions of pictures, English to German: a small Transformer for 29,000 pairs."""
-    return _small("multi30k-en-de", _multi30k("en", "de"))
+    """Descriptions of pictures, English to German: a small Transformer for 29,000 pairs, in two hours of one core."""
+    return _small("multi30k-en-de", _multi30k("en", "de"), width=192, epochs=42)
 
 
 def multi30k_de_en() -> TranslationRecipe:
     """Descriptions of pictures, German to English."""
-    return _small("multi30k-de-en", _multi30k("de", "en"))
+    return _small("multi30k-de-en", _multi30k("de", "en"), width=192, epochs=42)
 
 
 def _published(name: str) -> TranslationRecipe:
