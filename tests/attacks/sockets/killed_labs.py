@@ -158,6 +158,7 @@ def _one(work: Work, kill: _Kill, above: Path, wanted: dict[str, Any]) -> str:
             return said
         name = work.finish(lab, name)
         said = ended_well(lab, signal.SIGINT)
+    _until_none(above)  # what is finished may still be on its way out
     if said or processes_in(above):
         return said or "a process was left"
     differing = different(work.result(above / "here" / "runs" / name), wanted)
