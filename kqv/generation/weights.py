@@ -33,6 +33,10 @@ WIDE = 1.5
 to 1.9 times as fast."""
 
 
+MOST_PARTS = 32
+"""So many parts of a matrix a thread takes at most."""
+
+
 def checked_weights(name: str) -> Weights:
     """The name of a type. Raises `Error` that lists them for one that does not exist."""
     if name not in get_args(Weights):
@@ -55,13 +59,29 @@ def as_given(weight: Tensor, bias: Tensor | None) -> Matrix:
 
 
 def _float32(weight: Tensor, bias: Tensor | None) -> Matrix:
+    """A wide matrix by columns, and its rows in parts: for one vector MKL multiplies a matrix in one thread, but several
+    matrices at once in several."""
     has_mkl: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-    if not has_mkl or len(weight) < WIDE * weight.shape[1]:
+    rows, columns = weight.shape
+    is_wide, parts = rows >= WIDE * columns, parts_of(rows, torch.get_num_threads())
+    if not has_mkl or not (is_wide or parts > 1):
         return as_given(weight, bias)
-    columns = weight.T.contiguous()
-    if bias is None:
-        return lambda x: torch.mm(x, columns)
-    return lambda x: torch.addmm(bias, x, columns)
+    divided = weight.reshape(parts, rows // parts, columns).transpose(1, 2)
+    if is_wide:
+        divided = divided.contiguous()
+
+    def product(x: Tensor) -> Tensor:
+        found = torch.bmm(x.expand(parts, *x.shape), divided).transpose(0, 1).reshape(len(x), rows)
+        return found if bias is None else found.add_(bias)
+
+    return product
+
+
+def parts_of(rows: int, threads: int) -> int:
+    """Into how many equal parts the rows of a matrix are divided among threads: one or a few for each, where they can
+    be."""
+    few = range(threads, min(MOST_PARTS * threads, rows) + 1)
+    return next((parts for parts in few if rows % parts == 0), 1)
 
 
 def _float16(weight: Tensor, bias: Tensor | None) -> Matrix:

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, linear
 from kqv.data.sources import SOURCES, find
 from kqv.errors import Error
 from kqv.generation.predictor import Cached, Recomputing
-from kqv.generation.weights import matrix_of, rounded
+from kqv.generation.weights import matrix_of, parts_of, rounded
 from kqv.models.families import FAMILIES
 from kqv.models.gpt import GPT
 
@@ -44,6 +44,30 @@ def test_a_matrix_is_within_what_rounding_explains(weights: str, shape: tuple[in
         error = (found - linear(x, weight, its_bias)).abs()
         assert bool((error <= bound(weights, x, weight) + (0 if its_bias is None else 0.02)).all())
         assert weights == "float32" or float(error.max()) > 0, "nothing was rounded"
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (64, 24), (24, 96), (58, 57), (257, 33)])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_a_matrix_is_divided_among_threads(threads: int, shape: tuple[int, int]) -> None:
+    torch.manual_seed(3)
+    weight, bias, before = torch.randn(shape), torch.randn(shape[0]), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for rows in (1, 3):
+            x = torch.randn(rows, shape[1])
+            for its_bias in (None, bias):
+                error = (matrix_of("float32", weight, its_bias)(x) - linear(x, weight, its_bias)).abs()
+                assert bool((error <= bound("float32", x, weight) + (0 if its_bias is None else 1e-6)).all())
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("rows", "threads", "found"),
+    [(576, 1, 1), (576, 2, 2), (49152, 16, 16), (50257, 2, 29), (258, 4, 6), (257, 2, 1), (3, 8, 1), (8, 8, 8)],
+)
+def test_parts_are_equal_and_few(rows: int, threads: int, found: int) -> None:
+    assert parts_of(rows, threads) == found
 
 
 def test_a_row_of_zeros_stays_zero() -> None:
