@@ -1,11 +1,9 @@
 """Continuous batching: texts of different lengths are written together, and each may come and go at any token.
 
 A prompt is read in chunks, one text at a time, so that a long one holds the others up for a chunk only. What is written
-goes on side by side (`kqv.models.side_by_side`). No text changes another: which numbers are computed for it, and in
-which order they are added up, is the same in any company. A matrix product adds up a row in the same order whatever
-stands beside it as long as it has `ROWS` rows or more, and a multiple of them: with fewer, other kernels are chosen. So
-missing rows are filled up, also for a text that is alone. Matrices in a smaller type (`kqv.generation.weights`) have
-kernels that treat each row by itself; then texts go on by the fast step.
+goes on side by side (`kqv.models.side_by_side`), by the fast step where the model has the usual parts. No text changes
+another: which numbers are computed for it, and in which order they are added up, is the same in any company (see
+`for_company` in `kqv.generation.weights`; smaller types have kernels that treat each row by itself).
 """
 
 from __future__ import annotations
@@ -15,16 +13,15 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from kqv.generation.fast_step import FastStep
-from kqv.generation.obstacles import require_usual
+from kqv.generation.fast_step import FastStep, keeping
+from kqv.generation.obstacles import obstacle_in, require_usual
+from kqv.generation.weights import ROWS, for_company
 from kqv.models.gpt import GPT
 from kqv.models.side_by_side import SideBySide
+from kqv.operations.products import FEW_ROWS
 
 CHUNK = 128
 """Tokens of a prompt that are read at once: as fast for each token as more of them, and soon over."""
-
-ROWS = 4
-"""A pass is for a multiple of so many texts; from there on MKL and oneDNN add up a row as they do in any larger one."""
 
 
 class Text:
@@ -81,7 +78,9 @@ class Together:
         self.model = model.eval()
         self.device = model.tokens.weight.device
         chosen = require_usual(model, weights)
-        self.step = None if chosen == "float32" else FastStep(model, chosen)
+        is_usual = chosen != "float32" or obstacle_in(model) is None
+        keep = for_company if chosen == "float32" else keeping(model, chosen)
+        self.step = FastStep(model, keep) if is_usual else None
 
     def read(self, text: Text, every: bool = False) -> Tensor:
         """Read a chunk of what is unread; the logits of what comes after it, `[1, vocab]`, or with `every` after each
@@ -93,6 +92,9 @@ class Together:
 
     def advance(self, texts: Sequence[Text]) -> Tensor:
         """Let each text's one unread token be read; the logits of what comes next, `[text, vocab]`."""
+        return torch.cat([self._advance(texts[start : start + FEW_ROWS]) for start in range(0, len(texts), FEW_ROWS)])
+
+    def _advance(self, texts: Sequence[Text]) -> Tensor:
         ids, caches = [token for text in texts for token in text.take(1)], SideBySide([text.cache for text in texts])
         if self.step is not None:
             return self.step(torch.tensor(ids, device=self.device), caches).clone()

@@ -4,7 +4,8 @@ It is what `GPT.forward` computes for one new position of each text, for models 
 those readable: no call goes through an operation, and nothing is named. Its matrices can be kept in a smaller type
 (`kqv.generation.weights`). It reads and extends the same key-value cache as the model itself, so either may go on where
 the other stopped. `tests/generation/test_fast_step.py` holds it equal to the model. In smaller types a text's logits
-are the same to the last bit whatever other texts go on beside it (x86).
+are the same to the last bit whatever other texts go on beside it (x86), and so are they with matrices that are kept
+`for_company`.
 """
 
 from __future__ import annotations
@@ -37,17 +38,23 @@ MOST_COPIED = 4 << 30
 """Bytes: of a larger model no float32 matrix is copied into a faster layout, since that may double its memory."""
 
 
+def keeping(model: GPT, weights: Weights = "float32") -> Keep:
+    """How matrices are kept for texts that go on together, or for one: in this type, as they are read fastest."""
+    bytes_of_all = sum(parameter.nbytes for parameter in model.parameters())
+    has_room = weights != "float32" or bytes_of_all <= MOST_COPIED
+    return partial(matrix_of, weights) if has_room else as_given
+
+
 class FastStep:
     """One new token of each text. Raises `Error` for weights that this build of PyTorch cannot keep.
 
-    `model` is one in which `kqv.generation.obstacles` finds none. Its weights are read as they are now: matrices that
+    `model` is one in which `kqv.generation.obstacles` finds none; `keep` makes its matrices ready (None: float32, as
+    `keeping` says). Its weights are read as they are now: matrices that
     are kept as copies do not follow when it is trained further.
     """
 
-    def __init__(self, model: GPT, weights: Weights = "float32") -> None:
-        bytes_of_all = sum(parameter.nbytes for parameter in model.parameters())
-        has_room = weights != "float32" or bytes_of_all <= MOST_COPIED
-        keep: Keep = partial(matrix_of, weights) if has_room else as_given
+    def __init__(self, model: GPT, keep: Keep | None = None) -> None:
+        keep = keep or keeping(model)
         self.tokens = model.tokens.weight.detach()
         self.vectors = model.positions
         self.blocks = [_block_of(block, model, keep) for block in model.blocks]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from kqv.errors import DimensionError, Error
-from kqv.generation.fast_step import FastStep
+from kqv.generation.fast_step import FastStep, keeping
 from kqv.generation.obstacles import obstacle_in, require_usual
 from kqv.models.cache import Cache
 from kqv.models.gpt import GPT
@@ -127,7 +127,7 @@ class Cached(Recomputing):
         if obstacle_in(self.model) is not None:
             self._step = None
         elif self._step is None or state != self._state:
-            self._step, self._state = FastStep(self.model, self.weights), state
+            self._step, self._state = FastStep(self.model, keeping(self.model, self.weights)), state
 
 
 def predictor_of(model: GPT, weights: str = "float32") -> Recomputing:

@@ -5,7 +5,8 @@ One token at a time, a matrix is read from memory for a single vector: how long 
 number from −127 to 127 for each weight and a scale for each row. What the kernels of PyTorch do with them differs:
 16 bits are read into float32 and multiplied there; with `int8` and fbgemm (x86) each vector is rounded too, to 256
 steps between its smallest and its largest number. A vector's result is the same to the last bit whatever other vectors
-are multiplied with it (fbgemm adds up whole numbers, and 16 bits row by row).
+are multiplied with it (fbgemm adds up whole numbers, and 16 bits row by row); with float32 if the matrix is kept
+`for_company`.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn.functional import linear, pad
 
 from kqv.errors import Error
+from kqv.operations.products import times_transposed
 
 Weights = Literal["float32", "float16", "bfloat16", "int8"]
 
@@ -32,6 +34,9 @@ WIDE = 1.5
 """A matrix with so many times as many rows as columns is read faster column by column, by MKL and for one vector: 1.2
 to 1.9 times as fast."""
 
+
+ROWS = 4
+"""From so many rows on MKL and oneDNN add up a row as they do in any larger product of a multiple of so many."""
 
 MOST_PARTS = 32
 """So many parts of a matrix a thread takes at most."""
@@ -52,6 +57,16 @@ def matrix_of(weights: Weights, weight: Tensor, bias: Tensor | None) -> Matrix:
     return made
 
 
+def for_company(weight: Tensor, bias: Tensor | None) -> Matrix:
+    """The matrix itself, for up to `FEW_ROWS` vectors: the result of each is the same to the last bit whatever others
+    are multiplied with it, and if there are none.
+
+    A product adds up a row in the same order whatever stands beside it as long as it has `ROWS` rows or a multiple of
+    them: with fewer, other kernels are chosen. So missing rows are filled up."""
+    weight, bias = weight.detach(), None if bias is None else bias.detach()
+    return lambda x: times_transposed(pad(x, (0, 0, 0, -len(x) % ROWS)), weight, bias)[: len(x)]
+
+
 def as_given(weight: Tensor, bias: Tensor | None) -> Matrix:
     """The matrix itself, without a copy."""
     weight, bias = weight.detach(), None if bias is None else bias.detach()
@@ -59,8 +74,8 @@ def as_given(weight: Tensor, bias: Tensor | None) -> Matrix:
 
 
 def _float32(weight: Tensor, bias: Tensor | None) -> Matrix:
-    """A wide matrix by columns, and its rows in parts: for one vector MKL multiplies a matrix in one thread, but several
-    matrices at once in several."""
+    """A wide matrix by columns, and the rows in parts: for one vector MKL multiplies one matrix in one thread, but
+    several at once in several."""
     has_mkl: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
     rows, columns = weight.shape
     is_wide, parts = rows >= WIDE * columns, parts_of(rows, torch.get_num_threads())

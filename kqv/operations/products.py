@@ -12,8 +12,13 @@ from torch import Tensor
 _ENOUGH = 3_000_000
 """Multiplications from which on oneDNN's longer way to the product pays."""
 
-_FEW_ROWS, _MANY_WEIGHTS = 8, 100_000
-"""A few rows against many weights: reading the weights takes the time, and oneDNN reads with all processors."""
+FEW_ROWS = 32
+"""Up to so many rows it is the weights alone that choose the library: so a row is added up in the same order whatever
+stands beside it, as texts that are written together want it (`kqv.generation.batching`)."""
+
+_MANY_WEIGHTS = _ENOUGH // FEW_ROWS
+"""From so many weights on oneDNN pays for a few rows too: reading the weights takes the time, and it reads with all
+processors."""
 
 _ENOUGH_ROWS = 32
 """With fewer rows than these the transposed products of a gradient are slower there."""
@@ -23,7 +28,7 @@ _has_wide_products = torch._C._has_mkldnn and torch.backends.cpu.get_cpu_capabil
 
 def times_transposed(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x·Wᵀ + b: x `[*rows, in]`, weight `[out, in]` in any order in memory, bias `[out]`."""
-    if _is_wide(x, weight) or _is_reading(x, weight):
+    if _is_wide(x, weight) or _is_large(x, weight):
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")  # type: ignore[no-any-return]
     return torch.nn.functional.linear(x, weight, bias)
 
@@ -44,9 +49,9 @@ def _is_wide(x: Tensor, weight: Tensor) -> bool:
     return x.numel() * weight.shape[0] >= _ENOUGH and _can(x, weight)
 
 
-def _is_reading(x: Tensor, weight: Tensor) -> bool:
-    """Whether x is so narrow that the weights are hardly used more than once, as when a text is written."""
-    return weight.numel() >= _MANY_WEIGHTS and 0 < x.numel() <= _FEW_ROWS * x.shape[-1] and _can(x, weight)
+def _is_large(x: Tensor, weight: Tensor) -> bool:
+    """Whether the weights are so many that oneDNN is to compute x·Wᵀ for any number of rows."""
+    return weight.numel() >= _MANY_WEIGHTS and x.numel() > 0 and _can(x, weight)
 
 
 def _can(x: Tensor, weight: Tensor) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kqv.data.text.tokenizers import Tokenizer
 from kqv.errors import Error
-from kqv.generation.batching import Text, Together
+from kqv.generation.batching import CHUNK, Text, Together
 from kqv.generation.generate import Sample
 from kqv.generation.sampling import generators
 from kqv.generation.streaming import TextStream
@@ -45,8 +45,8 @@ class _Writing:
 class Engine:
     """Writes for many requests at once; which texts go together changes none of them (`kqv.generation.batching`).
 
-    In each turn a chunk of one prompt is read, and every text that is begun goes on by a token. A request comes in when
-    there is room for its texts, in the order in which they came.
+    In each turn a chunk of one prompt is read, or a few short prompts, and every text that is begun goes on by a token.
+    A request comes in when there is room for its texts, in the order in which they came.
     """
 
     def __init__(self, model: GPT, tokenizer: Tokenizer, limits: Limits, weights: str = "float32") -> None:
@@ -136,14 +136,24 @@ class Engine:
             self._going.append(_Writing(job, Text(self.model, asked.ids, asked.longest(context))))
 
     def _turn(self) -> None:
-        reading = next((one for one in self._going if not one.is_over and not one.text.is_ready), None)
-        if reading is not None:
+        begun = [one for one in self._going if one.text.is_ready]
+        for reading in self._to_read():
             self._read(reading)
-        ready = [one for one in self._going if one is not reading and not one.is_over and one.text.is_ready]
+        ready = [one for one in begun if not one.is_over]
         if ready:
             for one, logits in zip(ready, self.together.advance([it.text for it in ready]).cpu(), strict=True):
                 self._said(one, logits)
         self._going = [one for one in self._going if not one.is_over]
+
+    def _to_read(self) -> list[_Writing]:
+        """Those whose prompt goes on in this turn: a chunk in all, of which a short one counts as a quarter, since the
+        model's weights are read for it as for any other."""
+        found, room = [], CHUNK
+        for one in self._going:
+            if room > 0 and not one.is_over and not one.text.is_ready:
+                found.append(one)
+                room -= max(len(one.text.unread), CHUNK // 4)
+        return found
 
     def _read(self, writing: _Writing) -> None:
         """Read a chunk of a text, which is a prompt or one whose window has moved."""

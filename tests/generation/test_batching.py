@@ -7,11 +7,13 @@ import torch
 from small import CONTEXT, byte_gpt
 
 from kqv.errors import DimensionError, Error
-from kqv.generation.batching import CHUNK, ROWS, Text, Together
+from kqv.generation.batching import CHUNK, Text, Together
 from kqv.generation.predictor import Cached
+from kqv.generation.weights import ROWS
 from kqv.models.architecture import Architecture
 from kqv.models.gpt import GPT
 from kqv.models.side_by_side import SideBySide
+from kqv.operations.products import FEW_ROWS
 
 
 def written(together: Together, prompts: list[list[int]], tokens: int, starts: list[int]) -> list[list[torch.Tensor]]:
@@ -69,6 +71,18 @@ def test_company_changes_no_bit(parts: dict[str, object]) -> None:
     for prompt, rows in zip(PROMPTS, in_company, strict=True):
         alone = written(together, [prompt], 24, [0])[0]
         assert all(map(torch.equal, rows, alone))
+
+
+@pytest.mark.parametrize("parts", [{}, {"score": "cosine"}], ids=str)
+@pytest.mark.parametrize("width", [128, 320])
+def test_much_company_changes_no_bit_of_a_wider_model(width: int, parts: dict[str, object]) -> None:
+    torch.manual_seed(3)
+    model = GPT(256, Architecture(CONTEXT, width=width, heads=4, blocks=1, **parts))  # type: ignore[arg-type]
+    together = Together(model)
+    alone = written(together, [[7, 1, 2]], 4, [0])[0]
+    for count in (9, 14, FEW_ROWS, FEW_ROWS + 3):
+        prompts = [[7, 1, 2], *([number, 4] for number in range(1, count))]
+        assert all(map(torch.equal, written(together, prompts, 4, [0] * count)[0], alone)), count
 
 
 def test_it_is_what_the_cached_predictor_says_also_past_the_context() -> None:
