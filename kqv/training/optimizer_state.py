@@ -14,8 +14,9 @@ from kqv.training.run import Run
 
 
 def optimizer_of(run: Run, model: nn.Module) -> Optimizer:
-    """A run's optimizer over its model, as the run's training left it: see `with_state`."""
-    return with_state(run, make_optimizer(model, run.recipe.training))
+    """A run's optimizer over its model, as the run's training left it: see `with_state`. It computes in float32, as
+    traces do."""
+    return with_state(run, make_optimizer(model, run.recipe.training.model_copy(update={"precision": "float32"})))
 
 
 def with_state(run: Run, optimizer: Optimizer) -> Optimizer:

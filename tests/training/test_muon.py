@@ -48,12 +48,13 @@ def test_a_stack_is_its_matrices_one_by_one(
     assert seen == ([1, 2, 3, 4, 5] if watched else [])
 
 
-def test_it_is_pytorchs_within_bfloat16() -> None:
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_is_pytorchs_within_bfloat16(precision: str) -> None:
     """PyTorch orthogonalises in bfloat16, so steps agree to about two digits."""
     torch.manual_seed(3)
     start = torch.randn(16, 8)
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    mine = MuonOptimizer([("w", ours)], {"w": ()}, 0.1, 0.1, weight_decay=0.2)
+    mine = MuonOptimizer([("w", ours)], {"w": ()}, 0.1, 0.1, weight_decay=0.2, precision=precision)
     reference = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.2, momentum=0.95)
     for _ in range(4):
         gradient = torch.randn(16, 8)
@@ -64,6 +65,7 @@ def test_it_is_pytorchs_within_bfloat16() -> None:
         assert float((ours - theirs).detach().norm()) < 0.05 * float((ours - before).detach().norm())
         with torch.no_grad():
             theirs.copy_(ours)
+    assert {stack.result.dtype for stack, _ in mine._stacks} == {getattr(torch, precision)}
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-13), (torch.float32, 1e-5)], ids=str)

@@ -45,16 +45,19 @@ class MuonOptimizer(Optimizer):
     other parameters.
 
     Both decay: Muon's matrices, and of AdamW's all with two axes or more, so embeddings too; biases and gains do not.
-    Matrices of one shape are orthogonalised together, in the parameters' own precision, on CUDA in bfloat16.
+    Matrices of one shape are orthogonalised together, in the parameters' own precision, or in bfloat16 (Jordan et al.
+    2024 do): on CUDA, and where `precision` says so.
     """
 
     def __init__(
         self, parameters: Iterable[tuple[str, nn.Parameter]], matrices: Mapping[str, Sequence[int]],
         learning_rate: float, adamw_learning_rate: float, weight_decay: float = 0.0, momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.999), epsilon: float = 1e-8,
+        precision: str = "float32",
     ) -> None:  # fmt: skip
         super().__init__(parameters)
         self.learning_rate, self.weight_decay, self.momentum = learning_rate, weight_decay, momentum
+        self.in_bfloat16 = precision == "bfloat16"
         self._share = 1.0
         self.matrices = {name: parameter for name, parameter in self.named.items() if name in matrices}
         self._rules = {id(p): Muon(parts_of(p, matrices[name])) for name, p in self.matrices.items()}
@@ -162,7 +165,7 @@ class MuonOptimizer(Optimizer):
         self._stacked, self._members, self._stacks = learning, [], []
         for (rows, columns, _, _), found in kinds.items():
             own = own_rows(found[0][0].detach())
-            like = own.to(torch.bfloat16) if own.is_cuda else own
+            like = own.to(torch.bfloat16) if own.is_cuda or self.in_bfloat16 else own
             stack = Stack(len(found), rows, columns, like)
             self._stacks.append((stack, found[0][1].scale))
             self._members += [
@@ -211,7 +214,7 @@ def _make(model: nn.Module, plan: OptimizerPlan) -> MuonOptimizer:
     assert plan.adamw_learning_rate is not None
     return MuonOptimizer(
         model.named_parameters(), hidden_matrices(model), plan.learning_rate, plan.adamw_learning_rate,
-        plan.weight_decay, plan.momentum, plan.betas,
+        plan.weight_decay, plan.momentum, plan.betas, precision=plan.precision,
     )  # fmt: skip
 
 

@@ -22,6 +22,10 @@ class OptimizerPlan(Protocol):
     weight_decay: float
     l1: float
 
+    @property
+    def precision(self) -> str:
+        """That of the products in a step."""
+
 
 @dataclass(frozen=True)
 class Entry:
