@@ -163,6 +163,7 @@ type Texts = typeof en;
 const de: Texts = {
   title: "Eine Ziffer zeichnen und dem Netz beim Denken zusehen",
   network: "Netz",
+  gone: (name) => `Ein Netz „${name}“ gibt es hier nicht; das ist ein anderes.`,
   described: (about) => `${about.network.replace(/^a convolutional network/, "Faltungsnetz").replace(/^a network/, "Netz").replace(/(\d+) maps/g, "$1 Karten")} · ${whole(about.parameters)} Parameter · trainiert mit ${about.data}`,
   paper: "Blatt Papier, auf das eine Ziffer gezeichnet wird",
   drawHere: "Hier eine Ziffer zeichnen",
