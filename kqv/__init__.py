@@ -20,11 +20,11 @@ network.SGD(training_data, 30, 10, 3.0, test_data=test_data)
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # what type checkers take for true; nothing is imported before Ctrl-C is heard (`kqv.__main__`)
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from kqv.data.columns import load_data_wrapper as load_data_wrapper
     from kqv.experiments.compare import compare as compare
     from kqv.models.network import Network as Network
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from kqv.systems.training import train as train
     from kqv.trace.trace import Trace as Trace
 
-__version__ = version("kqv")
+    __version__: str
+
 __all__ = ["Network", "Trace", "compare", "load", "load_data_wrapper", "note", "traced", "train"]
 
 _HOMES = {
@@ -51,6 +52,12 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `import kqv` alone stays light."""
+    from importlib import import_module
+
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("kqv")
     if name not in _HOMES:
         raise AttributeError(f"module 'kqv' has no attribute {name!r}; it has: {', '.join(__all__)}")
     return getattr(import_module(_HOMES[name]), name)

@@ -5,21 +5,25 @@ Ctrl-C, SIGTERM and SIGHUP end it without a traceback, however early or late the
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` is built of more, and Ctrl-C meanwhile would be a traceback
 import os
-import signal
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import NoReturn
 
 INTERRUPTED = 128 + 2  # as shells have it; what says so elsewhere is not imported yet
 LEAVING = 2.0  # seconds that threads get which still compute something when all is said
-ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def run() -> NoReturn:
     """Run the command line with the process' own words, and end the process."""
-    heard = signal.getsignal(signal.SIGINT) != signal.SIG_IGN  # of a job in the background it is ignored
+    heard = _signal.getsignal(_signal.SIGINT) != _signal.SIG_IGN  # of a job in the background it is ignored
     if heard:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what is imported first has nothing to clean up
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # what is imported first has nothing to clean up
+    import signal
+
     from kqv.cli.console import IS_ONE_OF_SEVERAL
     from kqv.cli.failures import Terminated
     from kqv.cli.main import main
@@ -29,7 +33,8 @@ def run() -> NoReturn:
         raise Terminated(number)
 
     # one of several processes may wait in C for another that has ended: Python would hear nothing there
-    ending = [number for number in ENDING if not IS_ONE_OF_SEVERAL and signal.getsignal(number) == signal.SIG_DFL]
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    ending = [number for number in known if not IS_ONE_OF_SEVERAL and signal.getsignal(number) == signal.SIG_DFL]
     try:
         try:
             if heard:

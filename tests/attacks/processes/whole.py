@@ -103,11 +103,16 @@ def _fed(folder: Path, chance: Random) -> str:
     feeding.join()
     what = f"{' '.join(words)}, {[number.name for number in signals]} after {after:.2f} s"
     if not signals or ended.status in (0, 1) or ended.fell:
-        why = wrong(ended, True)
+        why = "" if _is_before_kqv(ended) else wrong(ended, True)
     else:
         allowed = (128 + signals[0], -signals[0])
         why = "" if ended.status in allowed else f"status {ended.status}: {ended.last}"
     return f"{why}; {what}" if why else ""
+
+
+def _is_before_kqv(ended: Ended) -> bool:
+    """Whether Python was interrupted while it began, before the first line of kqv: nothing can be done about that."""
+    return ended.last == "KeyboardInterrupt" and f"{ROOT / 'kqv'}{os.sep}" not in ended.err
 
 
 def _begun(words: tuple[str, ...], folder: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
